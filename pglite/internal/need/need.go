@@ -1,0 +1,67 @@
+// Package need finds the real programs that tests compare Howdah with or drive
+// it by: psql, pgbench, npm and a native PostgreSQL 18.
+//
+// A test asks for what it needs and gets its path. When the machine lacks it,
+// the test is skipped with the reason, and with HOWDAH_REQUIRE=all in the
+// environment, as in CI, it fails instead, so that a green run there has left
+// nothing out.
+package need
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// requireVar makes a missing program a failure when it is "all".
+const requireVar = "HOWDAH_REQUIRE"
+
+// Psql returns the path of psql.
+func Psql(t testing.TB) string { t.Helper(); return postgresClient(t, "psql") }
+
+// Pgbench returns the path of pgbench.
+func Pgbench(t testing.TB) string { t.Helper(); return postgresClient(t, "pgbench") }
+
+// PgDump returns the path of pg_dump, of whatever version the machine has.
+func PgDump(t testing.TB) string { t.Helper(); return postgresClient(t, "pg_dump") }
+
+// Npm returns the path of npm.
+func Npm(t testing.TB) string { t.Helper(); return program(t, "npm") }
+
+// Node returns the path of node.
+func Node(t testing.TB) string { t.Helper(); return program(t, "node") }
+
+// Missing skips t, or fails it when HOWDAH_REQUIRE=all. It is for needs that
+// this package does not know; format says what is missing and how to get it.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv(requireVar) == "all" {
+		t.Fatalf(requireVar+"=all: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+func program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, "needs %s in PATH: %v", name, err)
+	}
+	return path
+}
+
+// postgresClient also looks where Debian keeps the programs of which its
+// wrapper package puts only some into PATH.
+func postgresClient(t testing.TB, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	found, err := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name))
+	if err != nil || len(found) == 0 {
+		Missing(t, "needs %s (Debian: postgresql-client, postgresql-contrib)", name)
+	}
+	return slices.Max(found)
+}
