@@ -1,0 +1,95 @@
+package wasmfile
+
+const (
+	opEnd          = 0x0b
+	opReturn       = 0x0f
+	opIf           = 0x04
+	opCall         = 0x10
+	opCallIndirect = 0x11
+	opLocalGet     = 0x20
+	opLocalTee     = 0x22
+	opGlobalGet    = 0x23
+	opTableSet     = 0x26
+	opI32Const     = 0x41
+	opI64Const     = 0x42
+	opF32Const     = 0x43
+	opF64Const     = 0x44
+	opI32Add       = 0x6a
+	opI32Sub       = 0x6b
+	opI32Mul       = 0x6c
+	opI64Add       = 0x7c
+	opI64Sub       = 0x7d
+	opI64Mul       = 0x7e
+	opRefNull      = 0xd0
+	opRefFunc      = 0xd2
+	opPrefixBulk   = 0xfc
+	opPrefixSIMD   = 0xfd
+
+	bulkTableGrow = 15
+	blockEmpty    = 0x40
+)
+
+// Code is the instructions of a function, without the closing end. Its methods
+// append one instruction each, so that code reads in the order it runs.
+type Code []byte
+
+// LocalGet pushes a parameter or local.
+func (c Code) LocalGet(i uint32) Code { return appendU32(append(c, opLocalGet), i) }
+
+// LocalTee stores the top of the stack in a local and leaves it there.
+func (c Code) LocalTee(i uint32) Code { return appendU32(append(c, opLocalTee), i) }
+
+// I32Const pushes a number.
+func (c Code) I32Const(x uint32) Code { return appendI32(append(c, opI32Const), int32(x)) }
+
+// I32Add adds the two topmost numbers.
+func (c Code) I32Add() Code { return append(c, opI32Add) }
+
+// Call calls a function by its index.
+func (c Code) Call(fn uint32) Code { return appendU32(append(c, opCall), fn) }
+
+// CallIndirect calls the function whose entry of table 0 is on top of the
+// stack; typ is the index of its type.
+func (c Code) CallIndirect(typ uint32) Code {
+	return append(appendU32(append(c, opCallIndirect), typ), 0)
+}
+
+// If runs what follows, up to EndIf, when the top of the stack is not zero.
+func (c Code) If() Code { return append(c, opIf, blockEmpty) }
+
+// EndIf closes If.
+func (c Code) EndIf() Code { return append(c, opEnd) }
+
+// Return leaves the function with the values on the stack.
+func (c Code) Return() Code { return append(c, opReturn) }
+
+// RefFunc pushes a reference to a function, which must be declared.
+func (c Code) RefFunc(fn uint32) Code { return appendU32(append(c, opRefFunc), fn) }
+
+// RefNullFunc pushes the null reference to a function.
+func (c Code) RefNullFunc() Code { return append(c, opRefNull, FuncRef) }
+
+// TableSet stores a reference in table 0.
+func (c Code) TableSet() Code { return append(c, opTableSet, 0) }
+
+// TableGrow grows table 0 and pushes its former size, or -1.
+func (c Code) TableGrow() Code { return append(c, opPrefixBulk, bulkTableGrow, 0) }
+
+// params pushes n parameters from the first on.
+func (c Code) params(n int) Code {
+	for i := range n {
+		c = c.LocalGet(uint32(i))
+	}
+	return c
+}
+
+// body closes the code and puts its size and its locals, n of type i32, in
+// front: an entry of the code section.
+func (c Code) body(i32Locals uint32) []byte {
+	b := []byte{0}
+	if i32Locals > 0 {
+		b = append(appendU32([]byte{1}, i32Locals), I32)
+	}
+	b = append(append(b, c...), opEnd)
+	return appendSized(nil, b)
+}
