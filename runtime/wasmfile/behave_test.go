@@ -24,7 +24,7 @@ var (
 //	add(a, b) = a + b + 1000          defined function 0, table entry 1
 //	twice(a, b) = add(add(a, b), b)   defined function 1
 //	peek() = the i32 at 8             defined function 2
-func program(t *testing.T) []byte {
+func program(t testing.TB) []byte {
 	t.Helper()
 	var b wasmfile.Builder
 	b.ImportFunc("env", "note", ii_)
@@ -34,12 +34,12 @@ func program(t *testing.T) []byte {
 	twice := b.Func(ii_i, wasmfile.Code(nil).LocalGet(0).LocalGet(1).Call(add).LocalGet(1).Call(add))
 	peek := b.Func(wasmfile.Sig{Results: []wasmfile.ValType{i32}}, append(wasmfile.Code(nil).I32Const(8), 0x28, 2, 0))
 	b.Elements(1, add)
-	b.Export("add", wasmfile.Func, add)
-	b.Export("twice", wasmfile.Func, twice)
-	b.Export("peek", wasmfile.Func, peek)
-	b.Export(wasmfile.FunctionTable, wasmfile.Table, 0)
-	b.Export("__stack_pointer", wasmfile.Global, b.GlobalI32(65536, true))
-	b.Export("SomeVariable", wasmfile.Global, b.GlobalI32(2607568, false))
+	b.Export("add", wasmfile.KindFunc, add)
+	b.Export("twice", wasmfile.KindFunc, twice)
+	b.Export("peek", wasmfile.KindFunc, peek)
+	b.Export("__indirect_function_table", wasmfile.KindTable, 0)
+	b.Export("__stack_pointer", wasmfile.KindGlobal, b.GlobalI32(65536, true))
+	b.Export("SomeVariable", wasmfile.KindGlobal, b.GlobalI32(2607568, false))
 	return b.Bytes()
 }
 
@@ -106,8 +106,8 @@ func (w *world) call(m api.Module, fn string, args ...uint64) uint32 {
 	return uint32(res[0])
 }
 
-func hostRef(name string, s wasmfile.Sig) wasmfile.Ref {
-	return wasmfile.Ref{Module: "host", Name: name, Sig: s}
+func hostRef(name string, s wasmfile.Sig) wasmfile.FuncRef {
+	return wasmfile.FuncRef{Module: "host", Name: name, Sig: s}
 }
 
 // boot rewrites the program and puts the host's functions into its table:
@@ -121,13 +121,13 @@ func (w *world) boot(rw wasmfile.Rewrite) api.Module {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	main := w.add(wasmfile.MainModule, b)
-	tw := w.add("writer", wasmfile.TableWriter([]wasmfile.Ref{hostRef("mul", ii_i), hostRef("note", ii_)}))
-	base := w.call(tw, wasmfile.TableGrow, 2)
+	main := w.add("main", b)
+	tw := w.add("writer", wasmfile.TableAdder("main", []wasmfile.FuncRef{hostRef("mul", ii_i), hostRef("note", ii_)}))
+	base := w.call(tw, "grow", 2)
 	if base != 4 {
 		w.t.Fatalf("table grew from %d, expected 4", base)
 	}
-	w.call(tw, wasmfile.TablePut, uint64(base))
+	w.call(tw, "put", uint64(base))
 	return main
 }
 
@@ -251,10 +251,10 @@ func TestSideModuleGlue(t *testing.T) {
 	w := newWorld(t)
 	w.boot(wasmfile.Rewrite{})
 	env := wasmfile.Facade{
-		Funcs:     []wasmfile.FacadeFunc{{Name: "renamed", From: wasmfile.Ref{Module: wasmfile.MainModule, Name: "add", Sig: ii_i}}},
+		Main:      "main",
+		Funcs:     []wasmfile.FacadeFunc{{Name: "renamed", From: wasmfile.FuncRef{Module: "main", Name: "add", Sig: ii_i}}},
 		Indirect:  []wasmfile.IndirectFunc{{Name: "late", Sig: ii_i, Slot: 4}},
 		Table:     true,
-		Memory:    wasmfile.MainModule,
 		MemoryMax: 32768,
 		Globals:   []string{"__stack_pointer"},
 		Constants: []wasmfile.Constant{{Name: "__memory_base", Value: 4096}, {Name: "__table_base", Value: 1 << 31}},
@@ -271,8 +271,8 @@ func TestSideModuleGlue(t *testing.T) {
 			t.Errorf("%s = %d, expected %d", name, got, want)
 		}
 	}
-	call := w.add("trampoline", wasmfile.Trampoline(ii_i))
-	if got := w.call(call, wasmfile.TrampolineCall, 1, 30, 12); got != 1042 {
+	call := w.add("trampoline", wasmfile.Trampoline("main", ii_i))
+	if got := w.call(call, "call", 1, 30, 12); got != 1042 {
 		t.Errorf("entry 1 of (30, 12) = %d, expected 1042", got)
 	}
 	got := w.add("GOT.mem", wasmfile.Constants([]string{"a", "b"}, []uint32{1, 0xfffffff0}))

@@ -8,7 +8,7 @@ type Builder struct {
 	types    []Sig
 	byKey    map[string]uint32
 	imports  [][]byte
-	count    [4]uint32 // of Func, Table, Memory and Global, imports included
+	count    [4]uint32 // by Kind, imports included
 	defined  [4]uint32 // of these, defined here
 	funcs    [][]byte
 	bodies   [][]byte
@@ -52,22 +52,22 @@ func (b *Builder) define(k Kind) uint32 {
 
 // ImportFunc imports a function and gives its index.
 func (b *Builder) ImportFunc(module, name string, s Sig) uint32 {
-	return b.imported(module, name, Func, appendU32(nil, b.Type(s)))
+	return b.imported(module, name, KindFunc, appendU32(nil, b.Type(s)))
 }
 
 // ImportTable imports a table of functions and gives its index.
 func (b *Builder) ImportTable(module, name string, l Limits) uint32 {
-	return b.imported(module, name, Table, appendLimits([]byte{FuncRef}, l))
+	return b.imported(module, name, KindTable, appendLimits([]byte{RefFunc}, l))
 }
 
 // ImportMemory imports a memory and gives its index.
 func (b *Builder) ImportMemory(module, name string, l Limits) uint32 {
-	return b.imported(module, name, Memory, appendLimits(nil, l))
+	return b.imported(module, name, KindMemory, appendLimits(nil, l))
 }
 
 // ImportGlobal imports a global and gives its index.
 func (b *Builder) ImportGlobal(module, name string, t ValType, mutable bool) uint32 {
-	return b.imported(module, name, Global, []byte{t, mutability(mutable)})
+	return b.imported(module, name, KindGlobal, []byte{t, mutability(mutable)})
 }
 
 func mutability(mutable bool) byte {
@@ -81,31 +81,38 @@ func mutability(mutable bool) byte {
 func (b *Builder) Func(s Sig, c Code) uint32 {
 	b.funcs = append(b.funcs, appendU32(nil, b.Type(s)))
 	b.bodies = append(b.bodies, c.body(0))
-	return b.define(Func)
+	return b.define(KindFunc)
 }
 
 // Table defines a table of functions and gives its index.
 func (b *Builder) Table(l Limits) uint32 {
-	b.table = appendLimits([]byte{FuncRef}, l)
-	return b.define(Table)
+	b.table = appendLimits([]byte{RefFunc}, l)
+	return b.define(KindTable)
 }
 
 // Memory defines a memory and gives its index.
 func (b *Builder) Memory(l Limits) uint32 {
 	b.memory = appendLimits(nil, l)
-	return b.define(Memory)
+	return b.define(KindMemory)
 }
 
 // GlobalI32 defines a global and gives its index.
 func (b *Builder) GlobalI32(value uint32, mutable bool) uint32 {
 	g := append([]byte{I32, mutability(mutable)}, Code(nil).I32Const(value)...)
 	b.globals = append(b.globals, append(g, opEnd))
-	return b.define(Global)
+	return b.define(KindGlobal)
 }
 
 // Elements fills table 0 from offset on at instantiation.
 func (b *Builder) Elements(offset uint32, funcs ...uint32) {
 	seg := append([]byte{0}, Code(nil).I32Const(offset)...)
+	b.elements = append(b.elements, appendIndices(append(seg, opEnd), funcs))
+}
+
+// ElementsAt is Elements with an offset from a global: of a shared library,
+// __table_base.
+func (b *Builder) ElementsAt(global uint32, funcs ...uint32) {
+	seg := appendU32([]byte{0, opGlobalGet}, global)
 	b.elements = append(b.elements, appendIndices(append(seg, opEnd), funcs))
 }
 
@@ -126,6 +133,13 @@ func appendIndices(p []byte, indices []uint32) []byte {
 func (b *Builder) Export(name string, k Kind, index uint32) {
 	ex := append(appendName(nil, name), byte(k))
 	b.exports = append(b.exports, appendU32(ex, index))
+}
+
+// SharedLibrary gives the module as a shared library.
+func (b *Builder) SharedLibrary(d Dylink) []byte {
+	content := d.appendTo(appendName(nil, "dylink.0"))
+	out := appendSection([]byte(header), secCustom, content)
+	return append(out, b.Bytes()[len(header):]...)
 }
 
 // Bytes gives the module.

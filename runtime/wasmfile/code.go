@@ -67,7 +67,7 @@ func (c Code) Return() Code { return append(c, opReturn) }
 func (c Code) RefFunc(fn uint32) Code { return appendU32(append(c, opRefFunc), fn) }
 
 // RefNullFunc pushes the null reference to a function.
-func (c Code) RefNullFunc() Code { return append(c, opRefNull, FuncRef) }
+func (c Code) RefNullFunc() Code { return append(c, opRefNull, RefFunc) }
 
 // TableSet stores a reference in table 0.
 func (c Code) TableSet() Code { return append(c, opTableSet, 0) }

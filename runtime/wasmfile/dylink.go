@@ -1,5 +1,10 @@
 package wasmfile
 
+import (
+	"maps"
+	"slices"
+)
+
 // Subsections of "dylink.0" and the flags of a symbol that say weak.
 // https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
 const (
@@ -48,4 +53,28 @@ func (r *reader) dylink() *Dylink {
 		}
 	}
 	return d
+}
+
+// appendTo writes the subsections. Weak names are given the module "env".
+func (d *Dylink) appendTo(b []byte) []byte {
+	var info []byte
+	for _, x := range []uint32{d.MemSize, d.MemAlign, d.TableSize, d.TableAlign} {
+		info = appendU32(info, x)
+	}
+	b = appendSized(append(b, dylinkMemInfo), info)
+	if len(d.Needed) > 0 {
+		needed := appendU32(nil, uint32(len(d.Needed)))
+		for _, name := range d.Needed {
+			needed = appendName(needed, name)
+		}
+		b = appendSized(append(b, dylinkNeeded), needed)
+	}
+	if len(d.Weak) > 0 {
+		weak := appendU32(nil, uint32(len(d.Weak)))
+		for _, name := range slices.Sorted(maps.Keys(d.Weak)) {
+			weak = append(appendName(appendName(weak, "env"), name), symBindingWeak)
+		}
+		b = appendSized(append(b, dylinkImportInfo), weak)
+	}
+	return b
 }

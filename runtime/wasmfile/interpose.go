@@ -9,7 +9,7 @@ func (e *editor) interpose(ips []Interposition) error {
 		return nil
 	}
 	bodies := e.bodies()
-	imported := e.m.numImports[Func]
+	imported := e.m.numImports[KindFunc]
 	taken := map[uint32]bool{}
 	var oldTypes, oldBodies [][]byte
 	for _, ip := range ips {
@@ -63,7 +63,7 @@ func (e *editor) interpose(ips []Interposition) error {
 // target finds and checks the function that an interposition names.
 func (e *editor) target(ip Interposition) (uint32, error) {
 	index := ip.Func
-	imported := e.m.numImports[Func]
+	imported := e.m.numImports[KindFunc]
 	if ip.Export != "" {
 		var ok bool
 		if index, ok = e.m.ExportedFunc(ip.Export); !ok {

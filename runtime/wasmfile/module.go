@@ -13,8 +13,8 @@ const (
 	F32       ValType = 0x7d
 	F64       ValType = 0x7c
 	V128      ValType = 0x7b
-	FuncRef   ValType = 0x70
-	ExternRef ValType = 0x6f
+	RefFunc   ValType = 0x70
+	RefExtern ValType = 0x6f
 )
 
 // Kind says what is imported or exported.
@@ -22,24 +22,24 @@ type Kind byte
 
 // The kinds of imports and exports, with their bytes in the format.
 const (
-	Func   Kind = 0
-	Table  Kind = 1
-	Memory Kind = 2
-	Global Kind = 3
-	Tag    Kind = 4
+	KindFunc   Kind = 0
+	KindTable  Kind = 1
+	KindMemory Kind = 2
+	KindGlobal Kind = 3
+	KindTag    Kind = 4
 )
 
 func (k Kind) String() string {
 	switch k {
-	case Func:
+	case KindFunc:
 		return "function"
-	case Table:
+	case KindTable:
 		return "table"
-	case Memory:
+	case KindMemory:
 		return "memory"
-	case Global:
+	case KindGlobal:
 		return "global"
-	case Tag:
+	case KindTag:
 		return "tag"
 	}
 	return "unknown kind"
@@ -75,9 +75,9 @@ func letter(t ValType) byte {
 		return 'd'
 	case V128:
 		return 'V'
-	case FuncRef:
+	case RefFunc:
 		return 'p'
-	case ExternRef:
+	case RefExtern:
 		return 'e'
 	}
 	return '?'
@@ -108,6 +108,12 @@ type Import struct {
 	Limits       Limits  // of a table or memory
 }
 
+// FuncRef names a function of another module.
+type FuncRef struct {
+	Module, Name string
+	Sig          Sig
+}
+
 // Export is something that a module offers; Index counts the things of its
 // kind, imported ones first.
 type Export struct {
@@ -132,6 +138,7 @@ type Module struct {
 	Exports     map[string]Export
 	ExportOrder []string
 	Tables      []Limits // imported ones first
+	TableMin    uint32   // entries that table 0 starts with; 0 without a table
 	Memories    []Limits // imported ones first
 	Start       *uint32  // function that runs at instantiation
 	Dylink      *Dylink  // nil when the module is not a shared library
@@ -174,15 +181,6 @@ func (m *Module) NumGlobals() (all, mutable int) {
 	return len(m.globals), mutable
 }
 
-// NumTableMin is the number of entries that table 0 starts with, 0 when there
-// is no table.
-func (m *Module) NumTableMin() uint32 {
-	if len(m.Tables) == 0 {
-		return 0
-	}
-	return m.Tables[0].Min
-}
-
 // FuncSig is the signature of a function, imported ones counted first. The
 // index must be below NumFuncs; every index in Exports of a function is.
 func (m *Module) FuncSig(index uint32) Sig { return m.types[m.funcs[index]] }
@@ -190,7 +188,7 @@ func (m *Module) FuncSig(index uint32) Sig { return m.types[m.funcs[index]] }
 // ExportedFunc gives the index of an exported function.
 func (m *Module) ExportedFunc(name string) (uint32, bool) {
 	e, ok := m.Exports[name]
-	return e.Index, ok && e.Kind == Func
+	return e.Index, ok && e.Kind == KindFunc
 }
 
 // TableIndex is the lowest entry of table 0 that an active element segment
@@ -206,7 +204,7 @@ func (m *Module) TableIndex(funcIndex uint32) (uint32, bool) {
 // __memory_base in a shared library.
 func (m *Module) DataAddress(name string) (uint32, bool) {
 	e, ok := m.Exports[name]
-	if !ok || e.Kind != Global {
+	if !ok || e.Kind != KindGlobal {
 		return 0, false
 	}
 	g := m.globals[e.Index]

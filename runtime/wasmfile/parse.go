@@ -17,8 +17,11 @@ func Parse(b []byte) (*Module, error) {
 			return nil, err
 		}
 	}
-	if p.bodies != len(p.m.funcs)-int(p.m.numImports[Func]) {
+	if p.bodies != len(p.m.funcs)-int(p.m.numImports[KindFunc]) {
 		return nil, &FormatError{Section: secCode.String(), Offset: len(b), Err: errBodies}
+	}
+	if len(p.m.Tables) > 0 {
+		p.m.TableMin = p.m.Tables[0].Min
 	}
 	return p.m, nil
 }
@@ -96,7 +99,7 @@ func (r *reader) valType() ValType {
 
 func (r *reader) refType() ValType {
 	t := r.byte()
-	if t != FuncRef && t != ExternRef {
+	if t != RefFunc && t != RefExtern {
 		r.failf("unknown type of reference %#x", t)
 	}
 	return t
@@ -149,20 +152,20 @@ func (p *parser) imports(r *reader) {
 	for n := r.count(4); n > 0 && r.err == nil; n-- {
 		im := Import{Module: r.name(), Name: r.name(), Kind: Kind(r.byte())}
 		switch im.Kind {
-		case Func:
+		case KindFunc:
 			t := p.typeIndex(r)
 			p.m.funcs = append(p.m.funcs, t)
 			im.Sig = p.sigOf(t)
-		case Table:
+		case KindTable:
 			im.Type, im.Limits = r.refType(), r.limits()
 			p.m.Tables = append(p.m.Tables, im.Limits)
-		case Memory:
+		case KindMemory:
 			im.Limits = r.limits()
 			p.m.Memories = append(p.m.Memories, im.Limits)
-		case Global:
+		case KindGlobal:
 			im.Type, im.Mutable = r.valType(), r.mutability()
 			p.m.globals = append(p.m.globals, global{typ: im.Type, mutable: im.Mutable, imported: true, name: im.Module + "." + im.Name})
-		case Tag:
+		case KindTag:
 			r.byte()
 			im.Sig = p.sigOf(p.typeIndex(r))
 			p.m.tags++
@@ -204,15 +207,15 @@ func (p *parser) exports(r *reader) {
 		e := Export{Kind: Kind(r.byte()), Index: r.u32()}
 		var have int
 		switch e.Kind {
-		case Func:
+		case KindFunc:
 			have = len(p.m.funcs)
-		case Table:
+		case KindTable:
 			have = len(p.m.Tables)
-		case Memory:
+		case KindMemory:
 			have = len(p.m.Memories)
-		case Global:
+		case KindGlobal:
 			have = len(p.m.globals)
-		case Tag:
+		case KindTag:
 			have = int(p.m.tags)
 		}
 		if r.err == nil && int64(e.Index) >= int64(have) {

@@ -14,6 +14,8 @@ type Rewrite struct {
 	// OwnMemory turns an imported memory into one that the module defines,
 	// with the same limits, and exports it as "memory" if it is not.
 	OwnMemory bool
+	// ImportModule renames modules that are imported from.
+	ImportModule map[string]string
 	// Interpose takes over functions.
 	Interpose []Interposition
 	// Patches are applied to the code before functions are interposed, in
@@ -95,6 +97,9 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 	e := editor{m: m, secs: secs}
 	if r.SealGOT {
 		e.sealGOT()
+	}
+	if len(r.ImportModule) > 0 {
+		e.renameImports(r.ImportModule)
 	}
 	if err := e.patch(r.Patches); err != nil {
 		return nil, err
@@ -183,16 +188,16 @@ func (e *editor) eachImport(f func(i int, entry []byte, desc int)) {
 		kind := Kind(r.byte())
 		desc := r.pos - start
 		switch kind {
-		case Func:
+		case KindFunc:
 			r.u32()
-		case Table:
+		case KindTable:
 			r.byte()
 			r.limits()
-		case Memory:
+		case KindMemory:
 			r.limits()
-		case Global:
+		case KindGlobal:
 			r.take(2)
-		case Tag:
+		case KindTag:
 			r.byte()
 			r.u32()
 		}
@@ -205,12 +210,27 @@ func (e *editor) sealGOT() {
 	e.eachImport(func(i int, entry []byte, desc int) {
 		im := e.m.Imports[i]
 		out = append(out, entry...)
-		if im.Kind == Global && (im.Module == "GOT.mem" || im.Module == "GOT.func") {
+		if im.Kind == KindGlobal && (im.Module == "GOT.mem" || im.Module == "GOT.func") {
 			out[len(out)-1] = 0 // the mutability ends a global's description
 		}
 	})
 	if out != nil {
 		e.set(secImport, append(appendU32(nil, uint32(len(e.m.Imports))), out...))
+	}
+}
+
+func (e *editor) renameImports(to map[string]string) {
+	out := appendU32(nil, uint32(len(e.m.Imports)))
+	e.eachImport(func(i int, entry []byte, _ int) {
+		module := e.m.Imports[i].Module
+		if name, ok := to[module]; ok {
+			out = appendName(out, name)
+			entry = entry[len(appendName(nil, module)):]
+		}
+		out = append(out, entry...)
+	})
+	if len(e.m.Imports) > 0 {
+		e.set(secImport, out)
 	}
 }
 
@@ -245,10 +265,10 @@ func (e *editor) ownMemory() error {
 	if len(e.m.Memories) == 0 {
 		return fmt.Errorf("wasm: module has no memory to own")
 	}
-	if e.m.numImports[Memory] > 0 {
+	if e.m.numImports[KindMemory] > 0 {
 		var out []byte
 		e.eachImport(func(i int, entry []byte, _ int) {
-			if e.m.Imports[i].Kind != Memory {
+			if e.m.Imports[i].Kind != KindMemory {
 				out = append(out, entry...)
 			}
 		})
@@ -257,8 +277,8 @@ func (e *editor) ownMemory() error {
 	}
 	switch have, ok := e.m.Exports["memory"]; {
 	case !ok:
-		e.appendTo(secExport, append(appendName(nil, "memory"), byte(Memory), 0))
-	case have.Kind != Memory:
+		e.appendTo(secExport, append(appendName(nil, "memory"), byte(KindMemory), 0))
+	case have.Kind != KindMemory:
 		return fmt.Errorf("wasm: export \"memory\" is a %v", have.Kind)
 	}
 	return nil

@@ -1,7 +1,7 @@
 package wasmfile
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 )
 
@@ -58,11 +58,11 @@ func (s section) reader() *reader {
 // splitSections cuts a binary into its sections and checks their order.
 func splitSections(b []byte) ([]section, error) {
 	r := &reader{b: b, section: "module"}
-	if string(r.take(uint32(len(header)))) != header {
-		r.pos = 0
-		r.fail(errors.New("not a WebAssembly binary of version 1"))
+	if !bytes.HasPrefix(b, []byte(header)) {
+		r.failf("not a WebAssembly binary of version 1")
 		return nil, r.err
 	}
+	r.pos = len(header)
 	var out []section
 	last := 0
 	for !r.done() {
@@ -79,7 +79,8 @@ func splitSections(b []byte) ([]section, error) {
 			last = id.rank()
 		}
 		size := r.u32()
-		out = append(out, section{id: id, offset: r.pos, content: r.take(size)})
+		offset := r.pos
+		out = append(out, section{id: id, offset: offset, content: r.take(size)})
 	}
 	if r.err != nil {
 		return nil, r.err
