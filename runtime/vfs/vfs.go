@@ -77,6 +77,10 @@ type File interface {
 	Allocate(off, n int64) error
 	// Sync makes contents and size durable; on a directory, its entries.
 	Sync() error
+	// Datasync is Sync without the metadata that reading the file back does
+	// not need, such as its times (fdatasync(2)). A WAL segment is written in
+	// place: this saves the host's journal commit on every COMMIT.
+	Datasync() error
 	Stat() (Info, error)
 	Chmod(perm fs.FileMode) error
 	// ReadDir lists a directory, sorted by name, without "." and "..".
