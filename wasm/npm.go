@@ -1,0 +1,63 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// npmPack downloads the tarball of one package with the user's npm, and with
+// it the user's registry, proxy, credentials and cache. It runs in an empty
+// folder of its own, so no project's configuration takes part, and nothing of
+// the package is executed. When ownCache is set npm keeps its cache in that
+// folder too: the user has no home that could be written.
+func npmPack(ctx context.Context, spec string, ownCache bool) (tarball []byte, err error) {
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return nil, fmt.Errorf("npm was not found: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "howdah-npm-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	args := []string{"pack", spec, "--pack-destination", dir, "--dry-run=false", "--ignore-scripts", "--loglevel=error"}
+	if ownCache {
+		args = append(args, "--cache", filepath.Join(dir, "cache"))
+	}
+	cmd := exec.CommandContext(ctx, npm, args...)
+	cmd.Dir = dir
+	cmd.WaitDelay = 2 * time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("npm pack %s: %w: %s", spec, err, lastLines(stderr.String(), 8))
+	}
+	// The folder was empty. The file name that npm prints is not used: for a
+	// scoped package npm before 9 printed @scope/name-1.0.0.tgz and wrote
+	// scope-name-1.0.0.tgz (github.com/npm/cli issue 3405).
+	found, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("npm pack %s left %d tarballs instead of one", spec, len(found))
+	}
+	return os.ReadFile(found[0])
+}
+
+// lastLines is the end of what a program said, on one line.
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}

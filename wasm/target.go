@@ -1,0 +1,17 @@
+package wasm
+
+import "runtime/debug"
+
+// wazeroVersion is the version of wazero in this binary, found as wazero
+// itself finds it (internal/version/version.go), so that folders agree.
+func wazeroVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "github.com/tetratelabs/wazero" {
+				return dep.Version
+			}
+		}
+	}
+	return "dev"
+}
