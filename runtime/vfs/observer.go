@@ -23,7 +23,7 @@ const (
 
 // String is the change in one lower-case word.
 func (op Op) String() string {
-	if int(op) < len(opNames) {
+	if int(op) < len(opNames) && opNames[op] != "" {
 		return opNames[op]
 	}
 	return opNames[0]
@@ -34,6 +34,7 @@ var opNames = [...]string{
 	OpSync: "sync", OpSyncDir: "syncdir", OpCreate: "create", OpMkdir: "mkdir",
 	OpUnlink: "unlink", OpRmdir: "rmdir", OpRename: "rename", OpLink: "link",
 	OpSymlink: "symlink", OpChmod: "chmod",
+	OpRead: "read", OpOpen: "open", OpStat: "stat", OpReadDir: "readdir",
 }
 
 // Change is one change about to happen. Path (and To) are clean names in the
