@@ -19,10 +19,15 @@ type Artifact struct {
 	notices  []string
 	cache    *cache // nil when none is usable
 	code     string // see CompileCache
+	unkept   error  // why the cache does not hold all of it, nil if it does
 	embedded bool
 	cleanup  []func() error // in reverse order
 	once     sync.Once
 	closed   error
+}
+
+func newArtifact(packages []*npmPackage) *Artifact {
+	return &Artifact{packages: packages, content: make([]map[string][]byte, len(packages))}
 }
 
 // Backend returns pglite.wasm.
@@ -61,6 +66,14 @@ func (a *Artifact) Close() error {
 	return a.closed
 }
 
+// keptNot notes that the next start has to get something anew.
+func (a *Artifact) keptNot(err error) {
+	if a.unkept == nil {
+		a.unkept = err
+		a.notice("%v: nothing is kept for the next start", err)
+	}
+}
+
 func (a *Artifact) notice(format string, args ...any) {
 	a.notices = append(a.notices, fmt.Sprintf(format, args...))
 }
@@ -97,19 +110,29 @@ func (a *Artifact) plant() error {
 // readFS takes all files from fsys.
 func (a *Artifact) readFS(fsys fs.FS) error {
 	for i, p := range a.packages {
-		files := make(map[string][]byte)
-		for _, f := range p.Files {
-			name := p.folder() + "/" + f.Path
-			data, err := fs.ReadFile(fsys, name)
-			if err != nil {
-				return fmt.Errorf("the given artifact folder lacks %v (fill one with: howdah fetch --dir): %w", p, err)
-			}
-			if err := f.verify(data); err != nil {
-				return fmt.Errorf("the given artifact folder: %s %w", name, err)
-			}
-			files[f.Path] = data
+		files, err := readFolder(fsys, p)
+		if err != nil {
+			return fmt.Errorf("%v in the given folder (\"howdah fetch --dir\" fills one): %w", p, err)
 		}
 		a.content[i] = files
 	}
 	return nil
+}
+
+// readFolder reads and verifies the files of p in a folder as Fetch fills it.
+func readFolder(fsys fs.FS, p *npmPackage) (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	for i := range p.Files {
+		f := &p.Files[i]
+		name := p.folder() + "/" + f.Path
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.verify(data); err != nil {
+			return nil, fmt.Errorf("%s %w", name, err)
+		}
+		files[f.Path] = data
+	}
+	return files, nil
 }

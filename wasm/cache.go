@@ -20,7 +20,10 @@ type cache struct {
 
 // errUnusable says that there is no cache folder or that it can't be written.
 // The caller does without; the text becomes a notice.
-var errUnusable = errors.New("no cache folder can be used")
+var errUnusable = errors.New("the cache can't be written")
+
+// errMissing says that a package is not in the cache, as opposed to damaged.
+var errMissing = errors.New("not in the cache")
 
 // insecureError refuses a folder; the caller must not do without silently.
 type insecureError struct{ error }
@@ -60,18 +63,20 @@ func privateDir(dir string) error {
 	return nil
 }
 
-// read maps one file of a package. The error names it; it is fs.ErrNotExist
-// when the file is not there, an insecureError when it may not be used.
+// read maps one file of a package. The error names it, or is errMissing or an
+// insecureError.
 func (c *cache) read(p *npmPackage, name string) (data []byte, unmap func(), err error) {
 	dir := filepath.Join(c.dir, p.folder())
 	st, err := os.Stat(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := checkPrivate(dir, st); err != nil {
-		return nil, nil, insecureError{err}
+	if err == nil {
+		if err := checkPrivate(dir, st); err != nil {
+			return nil, nil, insecureError{err}
+		}
 	}
 	f, err := os.Open(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w %s", errMissing, c.dir)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,7 +100,7 @@ func (c *cache) write(p *npmPackage, files map[string][]byte) error {
 	if err := removeTemporary(dir); err != nil {
 		return err
 	}
-	return writeFiles(dir, files)
+	return writeFiles(dir, files, 0o600)
 }
 
 // lock takes the named lock of the cache, waiting for whoever has it. The
@@ -124,7 +129,11 @@ func (c *cache) lock(ctx context.Context, name string) (unlock func(), err error
 func probe(dir string) error {
 	f, err := os.CreateTemp(dir, temporary+"probe-*")
 	if err == nil {
-		err = errors.Join(f.Close(), os.Remove(f.Name()))
+		err = f.Close()
+		// Another process may have swept it away: removeTemporary.
+		if gone := os.Remove(f.Name()); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
@@ -153,21 +162,24 @@ func removeTemporary(dir string) error {
 
 // writeFiles writes files into dir, each of them whole or not at all, also
 // after a power cut.
-func writeFiles(dir string, files map[string][]byte) error {
+func writeFiles(dir string, files map[string][]byte, mode fs.FileMode) error {
 	for name, data := range files {
-		if err := writeFile(dir, name, data); err != nil {
+		if err := writeFile(dir, name, data, mode); err != nil {
 			return err
 		}
 	}
 	return syncDir(dir)
 }
 
-func writeFile(dir, name string, data []byte) error {
-	f, err := os.CreateTemp(dir, temporary+name+"-*") // mode 0600
+func writeFile(dir, name string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(dir, temporary+name+"-*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	err = f.Chmod(mode)
+	if err == nil {
+		_, err = f.Write(data)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -39,6 +39,9 @@ func (a *Artifact) LockCompile(ctx context.Context) (unlock func(), err error) {
 // an error of wazero that says the code there is damaged. The next
 // compilation fills it again.
 func (a *Artifact) ResetCompileCache() error {
+	if a.code == "" {
+		return nil
+	}
 	folder := filepath.Join(a.code, thisTarget().folder())
 	names, err := codeEntries(folder)
 	if err != nil {
@@ -63,19 +66,25 @@ func (a *Artifact) openCode(ctx context.Context, embedded fs.FS) error {
 		a.notice("the machine code in this binary is for %v, this is %v: it is compiled once more", index.target, here)
 		index = nil
 	}
-	shared := ""
-	if a.cache != nil {
-		shared = filepath.Join(a.cache.dir, "code", "wazero-"+here.Wazero+"-"+a.Hash()[:12])
-		err := privateCode(filepath.Dir(shared), shared, filepath.Join(shared, here.folder()))
-		if err == nil {
-			a.code = shared
-			return a.installCode(ctx, embedded, index)
-		}
-		if !errors.Is(err, errUnusable) {
+	if a.cache == nil {
+		return a.temporaryCode(embedded, index, "", nil)
+	}
+	shared := filepath.Join(a.cache.dir, "code", "wazero-"+here.Wazero+"-"+a.Hash()[:12])
+	folder := filepath.Join(shared, here.folder())
+	err = privateCode(filepath.Dir(shared), shared, folder)
+	if errors.Is(err, errUnusable) {
+		a.keptNot(err)
+		names, err := codeEntries(folder)
+		if err != nil {
 			return err
 		}
+		return a.temporaryCode(embedded, index, folder, names)
 	}
-	return a.temporaryCode(embedded, index, filepath.Join(shared, here.folder()))
+	if err != nil {
+		return err
+	}
+	a.code = shared
+	return a.installCode(ctx, embedded, index)
 }
 
 // privateCode makes and checks folders for machine code, and the entries of
@@ -122,13 +131,13 @@ func (a *Artifact) installCode(ctx context.Context, embedded fs.FS, index *codeI
 	return unpackCode(embedded, index, a.code)
 }
 
-// temporaryCode offers the machine code that is at hand, embedded or in the
-// folder readOnly, in a folder that wazero can write to. wazero takes an entry
-// that it can't store for an error, so a read-only folder would not do.
-func (a *Artifact) temporaryCode(embedded fs.FS, index *codeIndex, readOnly string) error {
-	names, err := codeEntries(readOnly)
-	if err != nil || index == nil && len(names) == 0 {
-		return err
+// temporaryCode offers the machine code that is at hand, embedded or the named
+// entries of the folder readOnly, in a folder that wazero can write to. wazero
+// takes an entry that it can't store for an error, so a read-only folder would
+// not do.
+func (a *Artifact) temporaryCode(embedded fs.FS, index *codeIndex, readOnly string, names []string) error {
+	if index == nil && len(names) == 0 {
+		return nil
 	}
 	dir, err := a.temporaryDir()
 	if err != nil {
@@ -175,7 +184,7 @@ func unpackCode(embedded fs.FS, index *codeIndex, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(folder, f.Path, data); err != nil {
+		if err := writeFile(folder, f.Path, data, 0o600); err != nil {
 			return err
 		}
 	}

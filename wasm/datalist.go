@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path"
 	"strconv"
 	"strings"
 )
@@ -38,8 +37,8 @@ func parseDataList(script []byte) (files []dataFile, size int64, err error) {
 			return nil, 0, fmt.Errorf("file list, entry %d: %w", len(files), s.err)
 		}
 		switch {
-		case !path.IsAbs(f.path) || path.Clean(f.path) != f.path || f.path == "/" || strings.ContainsAny(f.path, "\x00\n"):
-			return nil, 0, fmt.Errorf("file list: %q is not a clean absolute path", f.path)
+		case checkGuestPath(f.path) != nil:
+			return nil, 0, fmt.Errorf("file list: %w", checkGuestPath(f.path))
 		case seen[f.path]:
 			return nil, 0, fmt.Errorf("file list: %s stands twice", f.path)
 		case f.start != size || f.end < f.start:

@@ -40,7 +40,8 @@ func load(ctx context.Context, o Options, embedded fs.FS) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Artifact{packages: packages, content: make([]map[string][]byte, len(packages)), embedded: embedded != nil}
+	a := newArtifact(packages)
+	a.embedded = embedded != nil
 	if err := a.find(ctx, o, embedded); err != nil {
 		return nil, fmt.Errorf("wasm: %w", errors.Join(err, a.Close()))
 	}
@@ -68,7 +69,7 @@ func (a *Artifact) find(ctx context.Context, o Options, embedded fs.FS) error {
 func (a *Artifact) openCache(dir string) error {
 	c, err := openCache(dir)
 	if errors.Is(err, errUnusable) {
-		a.notice("%v: nothing is kept for the next start", err)
+		a.keptNot(err)
 		return nil
 	}
 	a.cache = c
@@ -82,54 +83,61 @@ func (a *Artifact) readCache(ctx context.Context, s supplier) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	writable := false
+	s.homeless = true
 	if a.cache != nil {
 		unlock, err := a.cache.lock(ctx, "fetch")
 		switch {
 		case err == nil:
 			defer unlock()
-			writable = true
+			s.homeless = false
 			// Another process may have filled the cache meanwhile.
 			if missing, err = a.readMissing(missing); err != nil {
 				return err
 			}
 		case errors.Is(err, errUnusable):
-			a.notice("the cache can't be written (%v): what it lacks is not kept for the next start", err)
+			a.keptNot(err)
 		default:
 			return err
 		}
 	}
-	s.homeless = !writable
-	for i, why := range missing {
-		files, err := s.supply(ctx, a.packages[i])
-		if err != nil {
-			return fmt.Errorf("%v: %w: %w", a.packages[i], why, err)
+	for i, p := range a.packages {
+		why, ok := missing[i]
+		if !ok {
+			continue
 		}
-		if writable {
-			err = a.cache.write(a.packages[i], files)
+		files, err := s.supply(ctx, p)
+		if err != nil {
+			return fmt.Errorf("%v: %w; %w", p, why, err)
+		}
+		if err := a.keep(i, files); err != nil {
+			return err
+		}
+		if !errors.Is(why, errMissing) {
+			a.notice("%v: it was replaced", why)
+		}
+	}
+	return nil
+}
+
+// keep writes the files of a package to the cache and takes them back in
+// their mapped form, so that they leave the heap; if the cache can't be
+// written they stay there.
+func (a *Artifact) keep(i int, files map[string][]byte) error {
+	if a.unkept == nil {
+		err := a.cache.write(a.packages[i], files)
+		if err == nil {
+			return a.readPackage(i)
 		}
 		if errors.As(err, new(insecureError)) {
 			return err
 		}
-		if err != nil || !writable {
-			a.content[i] = files
+		if !errors.Is(err, errUnusable) {
+			err = fmt.Errorf("%w: %w", errUnusable, err)
 		}
-		if err != nil {
-			a.notice("the cache can't be written (%v): %v is not kept for the next start", err, a.packages[i])
-			delete(missing, i)
-		} else if !errors.Is(why, fs.ErrNotExist) {
-			a.notice("%v: it was replaced", why)
-		}
+		a.keptNot(err)
 	}
-	if !writable {
-		return nil
-	}
-	// What was written is used in its mapped form, so that it leaves the heap.
-	missing, err = a.readMissing(missing)
-	for _, why := range missing {
-		err = errors.Join(err, why)
-	}
-	return err
+	a.content[i] = files
+	return nil
 }
 
 // readMissing reads the packages whose index is in among (nil = all) from the
@@ -141,7 +149,7 @@ func (a *Artifact) readMissing(among map[int]error) (missing map[int]error, err 
 		if _, ok := among[i]; among != nil && !ok {
 			continue
 		}
-		err := fmt.Errorf("not in the cache: %w", fs.ErrNotExist)
+		err := errMissing
 		if a.cache != nil {
 			err = a.readPackage(i)
 		}
@@ -179,12 +187,17 @@ func (a *Artifact) readPackage(i int) error {
 	}
 	wg.Wait()
 	files := make(map[string][]byte)
-	var errs []error
+	var err error
 	for j, r := range results {
 		files[p.Files[j].Path] = r.data
-		errs = append(errs, r.err)
+		switch {
+		case r.err == nil:
+		case err == nil || errors.Is(err, errMissing):
+			err = r.err
+		case !errors.Is(r.err, errMissing):
+			err = fmt.Errorf("%w; %w", err, r.err)
+		}
 	}
-	err := errors.Join(errs...)
 	for _, r := range results {
 		switch {
 		case r.unmap == nil:

@@ -28,7 +28,7 @@ func (s supplier) supply(ctx context.Context, p *npmPackage) (map[string][]byte,
 	s.progress.report(stage, 0, -1)
 	tarball, err := npmPack(ctx, p.Name+"@"+p.Version, s.homeless)
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, fmt.Errorf("%w; install npm, or run \"howdah fetch\" on a machine that has it and copy its cache folder, "+
+		return nil, fmt.Errorf("%w: install npm, or run \"howdah fetch\" on a machine that has it and copy its cache folder, "+
 			"or fill a folder with \"howdah fetch --dir\" and give it as pglite.Options.Artifact", err)
 	}
 	if err != nil {

@@ -77,7 +77,11 @@ func isSource(name string) bool {
 // its top folder, package/.
 func readPackage(tarball []byte, want func(name string) bool) (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	err := walkTarGz(tarball, maxPackage, func(h *tar.Header, r io.Reader) error {
+	z, err := gzip.NewReader(bytes.NewReader(tarball))
+	if err != nil {
+		return nil, err
+	}
+	err = walkTar(z, maxPackage, func(h *tar.Header, r io.Reader) error {
 		name, ok := strings.CutPrefix(h.Name, "package/")
 		if !ok || h.Typeflag != tar.TypeReg || !want(name) {
 			return nil
@@ -154,8 +158,16 @@ func splitData(script, data []byte) ([]File, error) {
 // readArchive returns the files of an extension's archive, whose paths are
 // relative to /pglite. Headers for C programs are left out.
 func readArchive(archive []byte) ([]File, error) {
+	z, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		return nil, err
+	}
+	return readTar(z, maxArchive)
+}
+
+func readTar(archive io.Reader, limit int64) ([]File, error) {
 	var files []File
-	err := walkTarGz(archive, maxArchive, func(h *tar.Header, r io.Reader) error {
+	err := walkTar(archive, limit, func(h *tar.Header, r io.Reader) error {
 		name := path.Clean(h.Name)
 		switch {
 		case h.Typeflag == tar.TypeDir:
@@ -182,21 +194,20 @@ func readArchive(archive []byte) ([]File, error) {
 	return files, err
 }
 
-// walkTarGz calls f for each entry of a gzipped tar of at most limit bytes.
-func walkTarGz(archive []byte, limit int64, f func(h *tar.Header, r io.Reader) error) error {
-	z, err := gzip.NewReader(bytes.NewReader(archive))
-	if err != nil {
-		return err
-	}
-	bounded := &io.LimitedReader{R: z, N: limit}
+// walkTar calls f for each entry of a tar of at most limit bytes. The contents
+// are bounded besides the archive: the holes of a sparse file cost an archive
+// nothing and a reader everything.
+func walkTar(archive io.Reader, limit int64, f func(h *tar.Header, r io.Reader) error) error {
+	bounded := &io.LimitedReader{R: archive, N: limit}
 	t := tar.NewReader(bounded)
+	contents := &io.LimitedReader{R: t, N: limit}
 	for {
 		h, err := t.Next()
 		if err == nil {
-			err = f(h, t)
+			err = f(h, contents)
 		}
 		switch {
-		case bounded.N <= 0:
+		case bounded.N <= 0 || contents.N <= 0:
 			return fmt.Errorf("archive has more than %d bytes", limit)
 		case errors.Is(err, io.EOF) && h == nil:
 			return nil
