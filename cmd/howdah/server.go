@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/wire"
+)
+
+// drainTime is how long running statements may go on after the first signal.
+const drainTime = 10 * time.Second
+
+// server is a cluster with the listeners in front of it. Its goroutines, one
+// per listener, end in shutdown.
+type server struct {
+	cluster *pglite.Cluster
+	front   *wire.Server
+	serving sync.WaitGroup
+	broken  chan error // room for every listener's error
+}
+
+// startServer opens the cluster and serves it on the listeners, which it owns
+// from here on, also when it fails.
+func startServer(ctx context.Context, c pglite.Options, w wire.Options, listeners ...net.Listener) (*server, error) {
+	cluster, err := pglite.Open(ctx, c)
+	if err != nil {
+		closeAll(listeners)
+		return nil, startError(ctx, err)
+	}
+	w.Cluster = cluster
+	front, err := wire.New(w)
+	if err != nil {
+		closeAll(listeners)
+		return nil, errors.Join(err, cluster.Close(ctx))
+	}
+	s := &server{cluster: cluster, front: front, broken: make(chan error, len(listeners))}
+	for _, l := range listeners {
+		s.serving.Go(func() { s.broken <- s.front.Serve(context.WithoutCancel(ctx), l) })
+	}
+	return s, nil
+}
+
+// wait returns nil when ctx ends, and an error when the server does before.
+func (s *server) wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		return nil
+	case err = <-s.broken:
+	case <-s.cluster.Done():
+		err = s.cluster.Err()
+	}
+	if err == nil {
+		err = pglite.ErrClosed
+	}
+	return err
+}
+
+// shutdown closes the listeners first, then lets sessions finish what they run
+// for up to drainTime, and closes the cluster last, with a checkpoint.
+func (s *server) shutdown(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	drain, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	err := s.front.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // the sessions that were left have been told 57P01
+	}
+	s.serving.Wait()
+	return errors.Join(err, s.cluster.Close(ctx))
+}
+
+// startError tells what the user has to correct from what went wrong at start.
+func startError(ctx context.Context, err error) error {
+	var refused *pglite.Error // a setting that Postgres does not take
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("stopped before the database was ready: %w", context.Cause(ctx))
+	case errors.Is(err, pglite.ErrLocked), errors.Is(err, pglite.ErrNotCluster),
+		errors.Is(err, fs.ErrPermission), errors.As(err, &refused):
+		return usageError{err}
+	}
+	return err
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
