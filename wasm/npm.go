@@ -41,7 +41,7 @@ func npmPack(ctx context.Context, spec string, ownCache bool) (tarball []byte, e
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("npm pack %s: %w: %s", spec, err, lastLines(stderr.String(), 8))
+		return nil, fmt.Errorf("npm pack %s: %w: %s", spec, err, npmSays(stderr.String()))
 	}
 	// The folder was empty. The file name that npm prints is not used: for a
 	// scoped package npm before 9 printed @scope/name-1.0.0.tgz and wrote
@@ -56,8 +56,16 @@ func npmPack(ctx context.Context, spec string, ownCache bool) (tarball []byte, e
 	return os.ReadFile(found[0])
 }
 
-// lastLines is the end of what a program said, on one line.
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+// npmSays is the beginning of npm's complaint, where the cause stands, on one
+// line and without npm's prefix.
+func npmSays(stderr string) string {
+	const most = 5
+	var said []string
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimPrefix(strings.TrimPrefix(line, "npm error"), "npm ERR!")
+		if line = strings.TrimSpace(line); line != "" && len(said) < most {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "; ")
 }
