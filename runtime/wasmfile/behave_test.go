@@ -32,7 +32,7 @@ func program(t testing.TB) []byte {
 	b.Table(wasmfile.Limits{Min: 4})
 	add := b.Func(ii_i, wasmfile.Code(nil).LocalGet(0).LocalGet(1).I32Add().I32Const(1000).I32Add())
 	twice := b.Func(ii_i, wasmfile.Code(nil).LocalGet(0).LocalGet(1).Call(add).LocalGet(1).Call(add))
-	peek := b.Func(wasmfile.Sig{Results: []wasmfile.ValType{i32}}, append(wasmfile.Code(nil).I32Const(8), 0x28, 2, 0))
+	peek := b.Func(wasmfile.Sig{Results: []wasmfile.ValType{i32}}, wasmfile.Code(nil).I32Const(8).I32Load(0))
 	b.Elements(1, add)
 	b.Export("add", wasmfile.KindFunc, add)
 	b.Export("twice", wasmfile.KindFunc, twice)

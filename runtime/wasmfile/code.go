@@ -9,7 +9,10 @@ const (
 	opLocalGet     = 0x20
 	opLocalTee     = 0x22
 	opGlobalGet    = 0x23
+	opGlobalSet    = 0x24
 	opTableSet     = 0x26
+	opI32Load      = 0x28
+	opI32Store     = 0x36
 	opI32Const     = 0x41
 	opI64Const     = 0x42
 	opF32Const     = 0x43
@@ -27,6 +30,7 @@ const (
 
 	bulkTableGrow = 15
 	blockEmpty    = 0x40
+	align4        = 2 // an alignment of 4 bytes as an exponent of 2
 )
 
 // Code is the instructions of a function, without the closing end. Its methods
@@ -38,6 +42,18 @@ func (c Code) LocalGet(i uint32) Code { return appendU32(append(c, opLocalGet), 
 
 // LocalTee stores the top of the stack in a local and leaves it there.
 func (c Code) LocalTee(i uint32) Code { return appendU32(append(c, opLocalTee), i) }
+
+// GlobalGet pushes a global.
+func (c Code) GlobalGet(i uint32) Code { return appendU32(append(c, opGlobalGet), i) }
+
+// GlobalSet stores the top of the stack in a global.
+func (c Code) GlobalSet(i uint32) Code { return appendU32(append(c, opGlobalSet), i) }
+
+// I32Load replaces an address by the number at offset bytes from it.
+func (c Code) I32Load(offset uint32) Code { return appendU32(append(c, opI32Load, align4), offset) }
+
+// I32Store stores a number offset bytes from the address below it.
+func (c Code) I32Store(offset uint32) Code { return appendU32(append(c, opI32Store, align4), offset) }
 
 // I32Const pushes a number.
 func (c Code) I32Const(x uint32) Code { return appendI32(append(c, opI32Const), int32(x)) }

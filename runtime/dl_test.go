@@ -1,0 +1,407 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/howdahdb/howdah/runtime"
+	"github.com/howdahdb/howdah/runtime/vfs"
+	"github.com/howdahdb/howdah/runtime/wasmfile"
+)
+
+type code = wasmfile.Code
+
+const i32 = wasmfile.I32
+
+func sig(params int, results int) wasmfile.Sig {
+	t := func(n int) []wasmfile.ValType { return []byte(strings.Repeat(string(rune(i32)), n)) }
+	return wasmfile.Sig{Params: t(params), Results: t(results)}
+}
+
+// dlProgram is a program with what the linker asks of one. Its allocators hand
+// out rising addresses. Beside libc it has
+//
+//	open(handle), sym(handle, name)   the imports _dlopen_js and _dlsym_js
+//	call(f, x) = (*f)(x)
+//	error() = the last string given to __dl_seterr
+//	triple(x) = 3x                    entry 1 of the table
+//	quadruple(x) = 4x                 without an entry
+//	Answer                            a variable at 1024, which is 42
+func dlProgram() []byte {
+	var b wasmfile.Builder
+	open := b.ImportFunc("env", "_dlopen_js", sig(1, 1))
+	sym := b.ImportFunc("env", "_dlsym_js", sig(3, 1))
+	b.ImportMemory("env", "memory", wasmfile.Limits{Min: 32, Max: 64, HasMax: true})
+	b.Table(wasmfile.Limits{Min: 2})
+	sp := b.GlobalI32(65536, true)
+	heap := b.GlobalI32(131072, true)
+	lastError := b.GlobalI32(0, true)
+	answer := b.GlobalI32(1024, false)
+	export := func(name string, s wasmfile.Sig, c code) uint32 {
+		f := b.Func(s, c)
+		b.Export(name, wasmfile.KindFunc, f)
+		return f
+	}
+	export("open", sig(1, 1), code(nil).LocalGet(0).Call(open))
+	export("sym", sig(2, 1), code(nil).LocalGet(0).LocalGet(1).I32Const(0).Call(sym))
+	export("call", sig(2, 1), code(nil).LocalGet(1).LocalGet(0).CallIndirect(b.Type(sig(1, 1))))
+	export("error", sig(0, 1), code(nil).GlobalGet(lastError))
+	triple := export("triple", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add().LocalGet(0).I32Add())
+	export("quadruple", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add().LocalGet(0).I32Add().LocalGet(0).I32Add())
+	// The stack grows down, by 256 bytes whatever is asked.
+	export("_emscripten_stack_alloc", sig(1, 1), code(nil).GlobalGet(sp).I32Const(^uint32(255)).I32Add().GlobalSet(sp).GlobalGet(sp))
+	// One allocation is at most 65,536 bytes.
+	export("emscripten_builtin_memalign", sig(2, 1), code(nil).GlobalGet(heap).I32Const(65536).I32Add().GlobalSet(heap).GlobalGet(heap))
+	export("free", sig(1, 0), nil)
+	export("__dl_seterr", sig(2, 0), code(nil).LocalGet(0).GlobalSet(lastError))
+	b.Elements(1, triple)
+	b.Export("__indirect_function_table", wasmfile.KindTable, 0)
+	b.Export("__stack_pointer", wasmfile.KindGlobal, sp)
+	b.Export("Answer", wasmfile.KindGlobal, answer)
+	return b.Bytes()
+}
+
+// dlSide is a module that uses what side modules use:
+//
+//	twice(x) = 2x                     entry 0 of its table
+//	sixfold(x) = triple(twice(x))     calls the program
+//	answer() = Answer + counter       reads both through GOT.mem
+//	times4(x) = (*&quadruple)(x)      through GOT.func
+//	self(x) = (*&sixfold)(x)          its own address through GOT.func
+//	counter                           a variable at 16, set to 8 by its constructor
+func dlSide() []byte {
+	var b wasmfile.Builder
+	triple := b.ImportFunc("env", "triple", sig(1, 1))
+	b.ImportMemory("env", "memory", wasmfile.Limits{Min: 1})
+	b.ImportTable("env", "__indirect_function_table", wasmfile.Limits{Min: 1})
+	b.ImportGlobal("env", "__stack_pointer", i32, true)
+	memBase := b.ImportGlobal("env", "__memory_base", i32, false)
+	tabBase := b.ImportGlobal("env", "__table_base", i32, false)
+	answer := b.ImportGlobal("GOT.mem", "Answer", i32, true)
+	counter := b.ImportGlobal("GOT.mem", "counter", i32, true)
+	weak := b.ImportGlobal("GOT.mem", "nowhere", i32, true)
+	quadruple := b.ImportGlobal("GOT.func", "quadruple", i32, true)
+	tripleAddr := b.ImportGlobal("GOT.func", "triple", i32, true)
+	sixfoldAddr := b.ImportGlobal("GOT.func", "sixfold", i32, true)
+	export := func(name string, s wasmfile.Sig, c code) uint32 {
+		f := b.Func(s, c)
+		b.Export(name, wasmfile.KindFunc, f)
+		return f
+	}
+	one := b.Type(sig(1, 1))
+	twice := export("twice", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add())
+	export("sixfold", sig(1, 1), code(nil).LocalGet(0).Call(twice).Call(triple))
+	export("answer", sig(1, 1), code(nil).GlobalGet(answer).I32Load(0).GlobalGet(counter).I32Load(0).I32Add())
+	export("times4", sig(1, 1), code(nil).LocalGet(0).GlobalGet(quadruple).CallIndirect(one))
+	export("self", sig(1, 1), code(nil).LocalGet(0).GlobalGet(sixfoldAddr).CallIndirect(one))
+	export("address_of_triple", sig(1, 1), code(nil).GlobalGet(tripleAddr))
+	export("weak", sig(1, 1), code(nil).GlobalGet(weak))
+	export("__wasm_call_ctors", sig(0, 0), code(nil).GlobalGet(memBase).I32Const(8).I32Store(16))
+	b.ElementsAt(tabBase, twice)
+	b.Export("counter", wasmfile.KindGlobal, b.GlobalI32(16, false))
+	return b.SharedLibrary(wasmfile.Dylink{MemSize: 32, MemAlign: 4, TableSize: 1, TableAlign: 3, Weak: map[string]bool{"nowhere": true}})
+}
+
+// dlCousin uses a function and a variable of dlSide.
+func dlCousin() []byte {
+	var b wasmfile.Builder
+	sixfold := b.ImportFunc("env", "sixfold", sig(1, 1))
+	b.ImportMemory("env", "memory", wasmfile.Limits{Min: 1})
+	b.ImportTable("env", "__indirect_function_table", wasmfile.Limits{Min: 1})
+	addr := b.ImportGlobal("GOT.func", "answer", i32, true)
+	data := b.ImportGlobal("GOT.mem", "counter", i32, true)
+	f := b.Func(sig(1, 1), code(nil).LocalGet(0).Call(sixfold).I32Const(0).GlobalGet(addr).CallIndirect(b.Type(sig(1, 1))).I32Add().GlobalGet(data).I32Load(0).I32Add())
+	b.Export("cousin", wasmfile.KindFunc, f)
+	return b.SharedLibrary(wasmfile.Dylink{})
+}
+
+// dlGhost imports what nobody has, one of it listed in AllowMissing.
+func dlGhost(names ...string) []byte {
+	var b wasmfile.Builder
+	var c code = code(nil).LocalGet(0)
+	for _, name := range names {
+		c = c.Call(b.ImportFunc("env", name, sig(1, 1)))
+	}
+	b.ImportGlobal("GOT.func", "allowed_address", i32, true)
+	b.Export("ghost", wasmfile.KindFunc, b.Func(sig(1, 1), c))
+	return b.SharedLibrary(wasmfile.Dylink{MemSize: 64, Weak: map[string]bool{"allowed_address": true}})
+}
+
+// dlWorld is a machine with dlProgram, and a tree with the modules.
+type dlWorld struct {
+	t       testing.TB
+	m       *runtime.Machine
+	p       *runtime.Program
+	fs      *vfs.Namespace
+	missing []string
+	next    uint32
+}
+
+var errMissing = errors.New("told by MissingFunc")
+
+func newDLWorld(t testing.TB) *dlWorld {
+	ctx := context.Background()
+	w := &dlWorld{t: t, next: 2048}
+	var err error
+	if w.m, err = runtime.NewMachine(ctx, runtime.MachineOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.m.Close(ctx) })
+	w.p, err = w.m.Compile(ctx, runtime.Source{
+		Name: "dl", Wasm: dlProgram(), AllowMissing: []string{"allowed"},
+		MissingFunc: func(_ *runtime.Instance, name string) {
+			w.missing = append(w.missing, name)
+			panic(errMissing)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fs = vfs.NewNamespace(vfs.NewMemory(vfs.MemoryOptions{}))
+	for name, b := range map[string][]byte{
+		"/side.so": dlSide(), "/cousin.so": dlCousin(), "/ghost.so": dlGhost("allowed"),
+		"/refused.so": dlGhost("allowed", "zebra", "aardvark"), "/text.so": []byte("not wasm"),
+		"/program.so": dlProgram(), "/large.so": dlLarge(),
+	} {
+		w.write(name, b)
+	}
+	return w
+}
+
+func (w *dlWorld) write(name string, b []byte) {
+	w.t.Helper()
+	f, err := w.fs.Open(name, vfs.ReadWrite|vfs.Create|vfs.Truncate, 0o644)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(b, 0); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *dlWorld) instance() *runtime.Instance {
+	w.t.Helper()
+	i, err := w.p.Instantiate(context.Background(), runtime.Process{FS: w.fs})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(i.Close)
+	i.PutUint32(1024, 42)
+	return i
+}
+
+func (w *dlWorld) call(i *runtime.Instance, name string, args ...uint64) uint32 {
+	w.t.Helper()
+	r, err := i.Call(name, args...)
+	if err != nil {
+		w.t.Fatalf("%s: %v", name, err)
+	}
+	return uint32(r)
+}
+
+// open makes a struct dso and gives its address and what _dlopen_js says.
+func (w *dlWorld) open(i *runtime.Instance, name string) (handle, ok uint32) {
+	w.t.Helper()
+	handle = w.next
+	w.next += 256
+	copy(i.Bytes(handle+36, 128), name+"\x00")
+	return handle, w.call(i, "open", uint64(handle))
+}
+
+func (w *dlWorld) mustOpen(i *runtime.Instance, name string) uint32 {
+	w.t.Helper()
+	h, ok := w.open(i, name)
+	if ok != 1 {
+		w.t.Fatalf("dlopen %s: %s", name, w.dlerror(i))
+	}
+	return h
+}
+
+func (w *dlWorld) dlerror(i *runtime.Instance) string { return i.String(w.call(i, "error")) }
+
+func (w *dlWorld) sym(i *runtime.Instance, handle uint32, name string) uint32 {
+	w.t.Helper()
+	copy(i.Bytes(1500, 64), name+"\x00")
+	return w.call(i, "sym", uint64(handle), 1500)
+}
+
+// checkSide runs every function of dlSide.
+func (w *dlWorld) checkSide(i *runtime.Instance, h uint32) {
+	w.t.Helper()
+	for name, want := range map[string]uint32{"twice": 14, "sixfold": 42, "times4": 28, "self": 42, "answer": 50, "address_of_triple": 1, "weak": 0} {
+		f := w.sym(i, h, name)
+		if f == 0 {
+			w.t.Errorf("dlsym %s: %s", name, w.dlerror(i))
+			continue
+		}
+		if got := w.call(i, "call", uint64(f), 7); got != want {
+			w.t.Errorf("%s(7) = %d, expected %d", name, got, want)
+		}
+	}
+}
+
+func TestDlopen(t *testing.T) {
+	w := newDLWorld(t)
+	i := w.instance()
+	sp := i.StackPointer()
+	h := w.mustOpen(i, "/side.so")
+	w.checkSide(i, h)
+	mem, tab := i.Uint32(h+12), i.Uint32(h+20)
+	if i.Bytes(h+8, 1)[0] != 1 || mem == 0 || i.Uint32(h+16) != 32 || tab%8 != 0 || i.Uint32(h+24) != 1 {
+		t.Errorf("struct dso is %x", i.Bytes(h, 36))
+	}
+	if a := w.sym(i, h, "counter"); a != mem+16 {
+		t.Errorf("counter at %d, expected %d", a, mem+16)
+	}
+	c := w.mustOpen(i, "cousin.so")
+	if got := w.call(i, "call", uint64(w.sym(i, c, "cousin")), 1); got != 6+50+8 {
+		t.Errorf("cousin(1) = %d, expected 64", got)
+	}
+	again := w.mustOpen(i, "/side.so")
+	if w.sym(i, again, "twice") != w.sym(i, h, "twice") {
+		t.Error("opened twice, linked twice")
+	}
+	if i.StackPointer() != sp {
+		t.Errorf("stack pointer is %d, was %d", i.StackPointer(), sp)
+	}
+}
+
+func TestDlopenRefuses(t *testing.T) {
+	w := newDLWorld(t)
+	i := w.instance()
+	before := w.call(i, "emscripten_builtin_memalign", 0, 0)
+	for name, want := range map[string]string{
+		"/refused.so": "/refused.so: undefined symbols: aardvark, zebra",
+		"/none.so":    "/none.so: no such file",
+		"/text.so":    "/text.so: wasm: module section at offset 0x0: not a WebAssembly binary",
+		"/program.so": "/program.so: not a shared library",
+		"/%s%n.so":    "/%%s%%n.so: no such file",
+		"/":           "/: not a regular file",
+	} {
+		if _, ok := w.open(i, name); ok != 0 || !strings.HasPrefix(w.dlerror(i), want) {
+			t.Errorf("dlopen %s: %d, error %q, expected %q", name, ok, w.dlerror(i), want)
+		}
+	}
+	if after := w.call(i, "emscripten_builtin_memalign", 0, 0); after != before+65536 {
+		t.Error("a refused module was given memory")
+	}
+	if steps := i.LinkSteps(); len(steps) != 0 {
+		t.Errorf("refused modules left %v", steps)
+	}
+	h := w.mustOpen(i, "/side.so")
+	if w.sym(i, h, "nothing") != 0 || w.dlerror(i) != "undefined symbol nothing" {
+		t.Errorf("dlsym of nothing: %q", w.dlerror(i))
+	}
+	if w.sym(i, 99, "twice") != 0 || w.dlerror(i) != "not a handle of dlopen" {
+		t.Errorf("dlsym of no handle: %q", w.dlerror(i))
+	}
+}
+
+func TestMissingFunc(t *testing.T) {
+	w := newDLWorld(t)
+	i := w.instance()
+	f := w.sym(i, w.mustOpen(i, "/ghost.so"), "ghost")
+	if len(w.missing) != 0 {
+		t.Error("told of a missing function before it was called")
+	}
+	if _, err := i.Call("call", uint64(f), 1); !errors.Is(err, errMissing) {
+		t.Errorf("error %v, expected what MissingFunc panics with", err)
+	}
+	if len(w.missing) != 1 || w.missing[0] != "allowed" {
+		t.Errorf("told of %v, expected [allowed]", w.missing)
+	}
+}
+
+// dlLarge exports 1,300 functions f0, f1, … of which fK(x) = x + K.
+func dlLarge() []byte {
+	var b wasmfile.Builder
+	b.ImportGlobal("GOT.func", "f700", i32, true)
+	for k := range uint32(1300) {
+		b.Export(largeName(k), wasmfile.KindFunc, b.Func(sig(1, 1), code(nil).LocalGet(0).I32Const(k).I32Add()))
+	}
+	return b.SharedLibrary(wasmfile.Dylink{})
+}
+
+func largeName(k uint32) string {
+	return "f" + strings.TrimLeft(string(rune('0'+k/1000))+string(rune('0'+k/100%10))+string(rune('0'+k/10%10)), "0") + string(rune('0'+k%10))
+}
+
+func TestLargeModule(t *testing.T) {
+	w := newDLWorld(t)
+	i := w.instance()
+	h := w.mustOpen(i, "/large.so")
+	for _, k := range []uint32{0, 511, 512, 700, 1299, 3} {
+		f := w.sym(i, h, largeName(k))
+		if got := w.call(i, "call", uint64(f), 10000); got != 10000+k {
+			t.Errorf("f%d(10000) = %d", k, got)
+		}
+	}
+	if steps := i.LinkSteps(); len(steps) != 4 {
+		t.Errorf("%d steps, expected the load and 3 blocks", len(steps))
+	}
+}
+
+func TestRelink(t *testing.T) {
+	w := newDLWorld(t)
+	i := w.instance()
+	handles := map[string]uint32{}
+	for _, name := range []string{"/large.so", "/side.so", "/cousin.so"} {
+		handles[name] = w.mustOpen(i, name)
+	}
+	f := w.sym(i, handles["/large.so"], "f1200")
+	twice := w.sym(i, handles["/side.so"], "twice")
+	cousin := w.sym(i, handles["/cousin.so"], "cousin")
+	steps := i.LinkSteps()
+
+	clone := w.instance()
+	if err := clone.Relink(steps); err != nil {
+		t.Fatal(err)
+	}
+	copy(clone.Memory().Bytes(), i.Memory().Bytes())
+	for _, c := range []struct{ f, x, want uint32 }{{f, 1, 1201}, {twice, 7, 14}, {cousin, 1, 64}} {
+		if got := w.call(clone, "call", uint64(c.f), uint64(c.x)); got != c.want {
+			t.Errorf("clone: entry %d of (%d) = %d, expected %d", c.f, c.x, got, c.want)
+		}
+	}
+	w.checkSide(clone, handles["/side.so"])
+
+	// A clone of the clone, in another machine, by its files.
+	w2 := newDLWorld(t)
+	clone2 := w2.instance()
+	if err := clone2.Relink(clone.LinkSteps()); err != nil {
+		t.Fatal(err)
+	}
+	copy(clone2.Memory().Bytes(), clone.Memory().Bytes())
+	w2.checkSide(clone2, handles["/side.so"])
+
+	// Not where it was, or not what it was.
+	steps[0].TableBase++
+	if err := w.instance().Relink(steps); err == nil {
+		t.Error("relinked at another table base")
+	}
+	w3 := newDLWorld(t)
+	w3.write("/large.so", dlSide())
+	if err := w3.instance().Relink(clone.LinkSteps()); err == nil || !strings.Contains(err.Error(), "the file has changed") {
+		t.Errorf("relinked another file: %v", err)
+	}
+}
+
+// BenchmarkDlopen links a module that the machine knows already.
+func BenchmarkDlopen(b *testing.B) {
+	w := newDLWorld(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		i, err := w.p.Instantiate(context.Background(), runtime.Process{FS: w.fs})
+		if err != nil {
+			b.Fatal(err)
+		}
+		copy(i.Bytes(2048+36, 16), "/side.so\x00")
+		if ok, err := i.Call("open", 2048); ok != 1 || err != nil {
+			b.Fatal(ok, err)
+		}
+		i.Close()
+	}
+}

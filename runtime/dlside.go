@@ -1,0 +1,102 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/howdahdb/howdah/runtime/wasmfile"
+)
+
+// sideKey is the sha256 of a side module's file.
+type sideKey [sha256.Size]byte
+
+// sideModule is a shared library as every instance of a machine uses it. It is
+// compiled by whoever asks first; the others wait for that.
+type sideModule struct {
+	key     sideKey
+	compile func() error // by sync.OnceValue
+	code    wazero.CompiledModule
+	info    *wasmfile.Module
+	exports []string // its functions, in the file's order
+}
+
+// Bounds of what a side module may ask for, beyond what the format allows.
+const (
+	maxSideFile  = 256 << 20
+	maxSideTable = 1 << 20 // entries
+	maxSideAlign = 16      // exponent of 2: 64 KiB
+)
+
+// side gives the side module with these contents.
+func (m *Machine) side(ctx context.Context, b []byte) (*sideModule, error) {
+	key := sideKey(sha256.Sum256(b))
+	m.mu.Lock()
+	s := m.sides[key]
+	if s == nil {
+		s = &sideModule{key: key}
+		s.compile = sync.OnceValue(func() error { return s.load(ctx, m, b) })
+		m.sides[key] = s
+	}
+	m.mu.Unlock()
+	return s, s.compile()
+}
+
+// knownSide gives a side module that an instance of this machine has linked.
+func (m *Machine) knownSide(key sideKey) *sideModule {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sides[key]
+}
+
+func (s *sideModule) load(ctx context.Context, m *Machine, b []byte) error {
+	// Sealed, pgcrypto with its 1,412 GOT entries compiles in an eighth of the
+	// time.
+	b, err := wasmfile.Rewrite{SealGOT: true}.Apply(b)
+	if err != nil {
+		return err
+	}
+	info, err := wasmfile.Parse(b)
+	if err != nil {
+		return err
+	}
+	switch d := info.Dylink; {
+	case d == nil:
+		return fmt.Errorf("not a shared library")
+	case d.TableSize > maxSideTable:
+		return fmt.Errorf("wants %d table entries", d.TableSize)
+	case d.MemAlign > maxSideAlign || d.TableAlign > maxSideAlign:
+		return fmt.Errorf("wants an alignment of 2^%d", max(d.MemAlign, d.TableAlign))
+	}
+	for _, name := range info.ExportOrder {
+		if _, ok := info.ExportedFunc(name); ok {
+			s.exports = append(s.exports, name)
+		}
+	}
+	code, err := m.wz.CompileModule(experimental.WithCompilationWorkers(ctx, m.workers), b)
+	if err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	s.code, s.info = code, info
+	return nil
+}
+
+// entry is the table entry, from the module's table base on, that its own
+// element segments give to an exported function.
+func (s *sideModule) entry(name string) (uint32, bool) {
+	f, ok := s.info.ExportedFunc(name)
+	if !ok {
+		return 0, false
+	}
+	return s.info.TableIndex(f)
+}
+
+// ref names an exported function of the module for a helper module.
+func (s *sideModule) ref(module, name string) wasmfile.FuncRef {
+	f, _ := s.info.ExportedFunc(name)
+	return wasmfile.FuncRef{Module: module, Name: name, Sig: s.info.FuncSig(f)}
+}
