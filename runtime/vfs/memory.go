@@ -37,6 +37,8 @@ type Memory struct {
 	root    *inode
 	inodes  map[uint64]*inode // all that have a name or are open
 	lastIno uint64            // numbers are never used twice
+
+	journal *journal // of a Crash, else nil; set before the tree is used
 }
 
 // inode is a file, directory or symbolic link of one Memory. Numbers are kept
@@ -81,12 +83,14 @@ func NewMemory(o MemoryOptions) *Memory {
 // Both share all blocks; a change of one is not seen by the other. It takes
 // time by the number of files, not by their size. Files that are open but
 // unlinked are not part of it. Each clone is closed on its own, in any order.
-func (m *Memory) Clone() *Memory { return m.clone(false) }
-
-// clone with orphans takes inodes without a name along too.
-func (m *Memory) clone(orphans bool) *Memory {
+func (m *Memory) Clone() *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.clone(false)
+}
+
+// clone with orphans takes inodes without a name along too. REQUIRES: m.mu.
+func (m *Memory) clone(orphans bool) *Memory {
 	c := &Memory{
 		arena:   m.arena,
 		limit:   m.limit,
@@ -164,6 +168,9 @@ func (m *Memory) PutFile(name string, perm fs.FileMode, data []byte) error {
 		}
 		m.replace(n, newContent(blocks, data), int64(len(data)))
 		n.perm = perm.Perm()
+		if m.journal != nil {
+			m.journal.replaced(n)
+		}
 		return nil
 	})
 }
@@ -190,7 +197,13 @@ func (m *Memory) Statfs() (Statfs, error) {
 // newInode makes a node without a name. REQUIRES: m.mu.
 func (m *Memory) newInode(kind, perm fs.FileMode) *inode {
 	m.lastIno++
-	n := &inode{ino: m.lastIno, kind: kind, perm: perm.Perm(), mtime: time.Now().UnixNano()}
+	n := newNode(m.lastIno, kind, perm)
+	m.inodes[n.ino] = n
+	return n
+}
+
+func newNode(ino uint64, kind, perm fs.FileMode) *inode {
+	n := &inode{ino: ino, kind: kind, perm: perm.Perm(), mtime: time.Now().UnixNano()}
 	switch kind {
 	case fs.ModeDir:
 		n.dir = &directory{entries: map[string]uint64{}}
@@ -198,7 +211,6 @@ func (m *Memory) newInode(kind, perm fs.FileMode) *inode {
 	case 0:
 		n.data = newContent(nil, nil)
 	}
-	m.inodes[n.ino] = n
 	return n
 }
 
@@ -216,9 +228,12 @@ func (m *Memory) reap(n *inode) {
 		n.dir.refs.Add(-1)
 	}
 	delete(m.inodes, n.ino)
+	if m.journal != nil {
+		m.journal.reaped(n.ino)
+	}
 }
 
-// own makes n's entries its own before a change. REQUIRES: m.mu.
+// ownDir makes n's entries its own before a change. REQUIRES: m.mu.
 func (n *inode) ownDir() map[string]uint64 {
 	if d := n.dir; d.refs.Load() > 1 {
 		mine := &directory{entries: maps.Clone(d.entries)}

@@ -12,6 +12,16 @@ const maxFileSize = 1 << 36
 
 var zeroBlock [BlockSize]byte
 
+func allZero(p []byte) bool {
+	for len(p) > BlockSize {
+		if !bytes.Equal(p[:BlockSize], zeroBlock[:]) {
+			return false
+		}
+		p = p[BlockSize:]
+	}
+	return bytes.Equal(p, zeroBlock[:len(p)])
+}
+
 // content is the bytes of a file as blocks. Clones share one content until
 // the first of them changes it; block references are counted once per content,
 // so that cloning a file costs one increment however big the file is.
@@ -126,6 +136,9 @@ func (m *Memory) writeAt(n *inode, p []byte, off int64) (int, error) {
 	if done > 0 {
 		n.size = max(n.size, off)
 		n.touch()
+		if m.journal != nil {
+			m.journal.wrote(n, off-int64(done), p[:done])
+		}
 	}
 	c.shrink(n.size)
 	return done, err
@@ -138,7 +151,7 @@ func (m *Memory) writeBlock(c *content, i, at int, part []byte) error {
 	if !id.charged() && !m.charge() {
 		return syscall.ENOSPC
 	}
-	if id <= zeroed && bytes.Equal(part, zeroBlock[:len(part)]) {
+	if id <= zeroed && allZero(part) {
 		c.blocks[i] = zeroed
 		return nil
 	}
@@ -185,6 +198,14 @@ func (c *content) shrink(size int64) {
 
 // truncate sets the size of the file. REQUIRES: n.mu, m.mu for reading.
 func (m *Memory) truncate(n *inode, size int64) error {
+	err := m.resize(n, size)
+	if err == nil && m.journal != nil {
+		m.journal.resized(n, OpTruncate)
+	}
+	return err
+}
+
+func (m *Memory) resize(n *inode, size int64) error {
 	if size > maxFileSize {
 		return syscall.EFBIG
 	}
@@ -243,6 +264,9 @@ func (m *Memory) allocate(n *inode, off, length int64) error {
 	}
 	n.size = max(n.size, off+length)
 	n.touch()
+	if m.journal != nil {
+		m.journal.resized(n, OpAllocate)
+	}
 	return nil
 }
 

@@ -94,12 +94,16 @@ func (f *memoryFile) Allocate(off, length int64) error {
 	})
 }
 
-// Sync does nothing: what is in memory is as durable as it gets.
+// Sync does nothing, unless there is the disk of a Crash below: what is in
+// memory is as durable as it gets.
 func (f *memoryFile) Sync() error {
 	if err := f.begin(); err != nil {
 		return err
 	}
-	f.m.mu.RUnlock()
+	defer f.m.mu.RUnlock()
+	if f.m.journal != nil {
+		f.m.journal.sync(f.n)
+	}
 	return nil
 }
 

@@ -101,7 +101,7 @@ func (m *Memory) Open(name string, flag int, perm fs.FileMode) (File, error) {
 		return nil, syscall.ENOENT
 	case n == nil:
 		at.node = m.newInode(0, perm)
-		m.enter(at.dir, at.name, at.node)
+		m.add(at.dir, at.name, at.node)
 	case exclusive:
 		return nil, syscall.EEXIST
 	case n.dir != nil && (access != ReadOnly || flag&(Create|Truncate) != 0):
@@ -149,7 +149,7 @@ func (m *Memory) Mkdir(name string, perm fs.FileMode) error {
 	}
 	n := m.newInode(fs.ModeDir, perm)
 	n.nlink = 1 // its own "."
-	m.enter(at.dir, at.name, n)
+	m.add(at.dir, at.name, n)
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (m *Memory) Symlink(target, name string) error {
 	}
 	n := m.newInode(fs.ModeSymlink, 0o777)
 	n.target, n.size = target, int64(len(target))
-	m.enter(at.dir, at.name, n)
+	m.add(at.dir, at.name, n)
 	return nil
 }
 
@@ -185,7 +185,7 @@ func (m *Memory) Link(from, to string) error {
 	if src.node.dir != nil {
 		return syscall.EPERM
 	}
-	m.enter(dst.dir, dst.name, src.node)
+	m.add(dst.dir, dst.name, src.node)
 	return nil
 }
 
@@ -222,10 +222,15 @@ func (m *Memory) SyncDir(name string) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	at, err := m.find(name, true)
-	if err == nil && at.node.dir == nil {
-		err = syscall.ENOTDIR
+	switch {
+	case err != nil:
+		return err
+	case at.node.dir == nil:
+		return syscall.ENOTDIR
+	case m.journal != nil:
+		m.journal.sync(at.node)
 	}
-	return err
+	return nil
 }
 
 // Unlink implements [FS].
@@ -239,7 +244,7 @@ func (m *Memory) Unlink(name string) error {
 	if at.node.dir != nil {
 		return syscall.EISDIR
 	}
-	m.leave(at)
+	m.remove(at)
 	return nil
 }
 
@@ -258,7 +263,7 @@ func (m *Memory) Rmdir(name string) error {
 	case len(at.node.dir.entries) > 0:
 		return syscall.ENOTEMPTY
 	}
-	m.leave(at)
+	m.remove(at)
 	return nil
 }
 
@@ -300,6 +305,9 @@ func (m *Memory) Rename(from, to string) error {
 		}
 		m.leave(dst)
 	}
+	if m.journal != nil {
+		m.journal.renamed(src.node, src.entry(), dst.entry())
+	}
 	src.node.opens++ // so that leaving does not free it
 	m.leave(src)
 	if src.node.dir != nil {
@@ -308,6 +316,24 @@ func (m *Memory) Rename(from, to string) error {
 	m.enter(dst.dir, dst.name, src.node)
 	src.node.opens--
 	return nil
+}
+
+func (at place) entry() entryName { return entryName{at.dir.ino, at.name} }
+
+// add makes a name for n, which may be new. REQUIRES: m.mu, the name is free.
+func (m *Memory) add(dir *inode, name string, n *inode) {
+	if m.journal != nil {
+		m.journal.renamed(n, entryName{}, entryName{dir.ino, name})
+	}
+	m.enter(dir, name, n)
+}
+
+// remove takes a name away for good. REQUIRES: m.mu.
+func (m *Memory) remove(at place) {
+	if m.journal != nil {
+		m.journal.renamed(at.node, at.entry(), entryName{})
+	}
+	m.leave(at)
 }
 
 // enter gives n a name in dir. REQUIRES: m.mu, the name is free.

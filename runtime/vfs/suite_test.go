@@ -1,6 +1,7 @@
 package vfs_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
@@ -49,6 +50,18 @@ func TestSuite(t *testing.T) {
 			n := vfs.NewNamespace(newMemory(t))
 			n.SetObserver(&watcher{})
 			return n
+		},
+		"crash": func(t *testing.T) vfs.FS {
+			c := vfs.NewCrash(vfs.NewMemory(vfs.MemoryOptions{}), vfs.CrashOptions{})
+			t.Cleanup(func() { c.Close() })
+			return c
+		},
+		"after a crash": func(t *testing.T) vfs.FS {
+			c := vfs.NewCrash(vfs.NewMemory(vfs.MemoryOptions{}), vfs.CrashOptions{})
+			t.Cleanup(func() { c.Close() })
+			m := c.CrashClone(rand.New(rand.NewPCG(1, 1)))
+			t.Cleanup(func() { m.Close() })
+			return m
 		},
 		"fault": func(t *testing.T) vfs.FS { return vfs.NewFault(newMemory(t)) },
 	} {
