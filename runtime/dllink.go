@@ -64,6 +64,10 @@ func (l *library) place(b *bindings) map[string]uint32 {
 }
 
 func (i *Instance) instantiateLibrary(l *library, b *bindings, added map[string]uint32) error {
+	code, err := l.side.compile()
+	if err != nil {
+		return err
+	}
 	mods := i.linkNames(nil)
 	for name, bin := range map[string][]byte{
 		"env": l.env(b), "GOT.mem": l.gotMem(b), "GOT.func": l.gotFunc(b, added),
@@ -74,8 +78,7 @@ func (i *Instance) instantiateLibrary(l *library, b *bindings, added map[string]
 		}
 		mods[name] = mod
 	}
-	var err error
-	if l.mod, err = i.instantiate(i.ctx, l.side.code, mods); err != nil {
+	if l.mod, err = i.instantiate(i.ctx, code, mods); err != nil {
 		return err
 	}
 	return i.putFunctions(append(l.refs(b.own), b.add...), l.tabBase+l.side.info.Dylink.TableSize, l.mod)

@@ -93,6 +93,9 @@ func (i *Instance) load(handle uint32, name string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := side.compile(); err != nil {
+		return err
+	}
 	memBase, err := i.placeMemory(side.info.Dylink.MemSize)
 	if err != nil {
 		return err

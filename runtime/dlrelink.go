@@ -85,7 +85,7 @@ func (i *Instance) relink(s LinkStep) error {
 // sideOf finds the module of a step.
 func (i *Instance) sideOf(s LinkStep) (*sideModule, error) {
 	if side := i.p.m.knownSide(s.Hash); side != nil {
-		return side, side.compile()
+		return side, side.read()
 	}
 	b, err := i.readFile(s.Path)
 	if err != nil {

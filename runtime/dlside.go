@@ -16,11 +16,12 @@ import (
 type sideKey [sha256.Size]byte
 
 // sideModule is a shared library as every instance of a machine uses it. It is
-// compiled by whoever asks first; the others wait for that.
+// read, and compiled when its first instance can be linked, by whoever asks
+// first; the others wait for that.
 type sideModule struct {
 	key     sideKey
-	compile func() error // by sync.OnceValue
-	code    wazero.CompiledModule
+	read    func() error                          // by sync.OnceValue; sets what follows
+	compile func() (wazero.CompiledModule, error) // by sync.OnceValues
 	info    *wasmfile.Module
 	exports []string // its functions, in the file's order
 }
@@ -32,18 +33,18 @@ const (
 	maxSideAlign = 16      // exponent of 2: 64 KiB
 )
 
-// side gives the side module with these contents.
+// side gives the side module with these contents, read and not yet compiled.
 func (m *Machine) side(ctx context.Context, b []byte) (*sideModule, error) {
 	key := sideKey(sha256.Sum256(b))
 	m.mu.Lock()
 	s := m.sides[key]
 	if s == nil {
 		s = &sideModule{key: key}
-		s.compile = sync.OnceValue(func() error { return s.load(ctx, m, b) })
+		s.read = sync.OnceValue(func() error { return s.parse(ctx, m, b) })
 		m.sides[key] = s
 	}
 	m.mu.Unlock()
-	return s, s.compile()
+	return s, s.read()
 }
 
 // knownSide gives a side module that an instance of this machine has linked.
@@ -53,7 +54,7 @@ func (m *Machine) knownSide(key sideKey) *sideModule {
 	return m.sides[key]
 }
 
-func (s *sideModule) load(ctx context.Context, m *Machine, b []byte) error {
+func (s *sideModule) parse(ctx context.Context, m *Machine, b []byte) error {
 	// Sealed, pgcrypto with its 1,412 GOT entries compiles in an eighth of the
 	// time.
 	b, err := wasmfile.Rewrite{SealGOT: true}.Apply(b)
@@ -77,11 +78,10 @@ func (s *sideModule) load(ctx context.Context, m *Machine, b []byte) error {
 			s.exports = append(s.exports, name)
 		}
 	}
-	code, err := m.wz.CompileModule(experimental.WithCompilationWorkers(ctx, m.workers), b)
-	if err != nil {
-		return fmt.Errorf("compile: %w", err)
-	}
-	s.code, s.info = code, info
+	s.info = info
+	s.compile = sync.OnceValues(func() (wazero.CompiledModule, error) {
+		return m.wz.CompileModule(experimental.WithCompilationWorkers(ctx, m.workers), b)
+	})
 	return nil
 }
 

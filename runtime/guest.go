@@ -1,0 +1,191 @@
+package runtime
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// ExitError is how a call into the guest ends when the guest calls exit.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("guest exited with status %d", e.Code) }
+
+// Trap is a call into the guest that ended in a fault: a wasm trap, abort(),
+// a failed assertion, or a panic of a host function. The instance is lost.
+type Trap struct {
+	Func  string // the export that was called
+	Err   error  // what happened
+	Stack string // the guest's frames, innermost first, one a line
+}
+
+func (t *Trap) Error() string {
+	return fmt.Sprintf("guest trapped in %s: %v\n%s", t.Func, t.Err, t.Stack)
+}
+
+func (t *Trap) Unwrap() error { return t.Err }
+
+// Func returns an export as a function that can be called many times without
+// allocation, though not while a call of it is running.
+func (i *Instance) Func(name string) (api.Function, error) {
+	f := i.funcs[name]
+	if f == nil {
+		if f = i.main.ExportedFunction(name); f == nil {
+			return nil, fmt.Errorf("runtime: %s exports no function %s", i.p.src.Name, name)
+		}
+		i.funcs[name] = f
+	}
+	return f, nil
+}
+
+// Call calls an export and returns its result, if it has one. It may be used
+// while other calls into the guest are running beneath it. The error is an
+// *ExitError, a *Trap, or tells that there is no such function.
+func (i *Instance) Call(name string, args ...uint64) (uint64, error) {
+	f := i.main.ExportedFunction(name)
+	if f == nil {
+		return 0, fmt.Errorf("runtime: %s exports no function %s", i.p.src.Name, name)
+	}
+	r, err := f.Call(i.ctx, args...)
+	if err != nil {
+		return 0, i.callError(name, err)
+	}
+	if len(r) > 0 {
+		return r[0], nil
+	}
+	return 0, nil
+}
+
+// CallInto is Call with the function found before and the stack of the
+// caller: parameters in, result in stack[0]. It allocates nothing.
+func (i *Instance) CallInto(name string, f api.Function, stack []uint64) error {
+	if err := f.CallWithStack(i.ctx, stack); err != nil {
+		return i.callError(name, err)
+	}
+	return nil
+}
+
+// callError sorts what came out of a call. A longjmp that nobody caught is
+// passed on to whoever waits for it further down the stack.
+func (i *Instance) callError(name string, err error) error {
+	var exit *sys.ExitError
+	if errors.As(err, &exit) {
+		if exit == longjmp {
+			panic(longjmp)
+		}
+		return &ExitError{Code: int(int32(exit.ExitCode()))}
+	}
+	var inner *ExitError // thrown on by a host function that called the guest
+	if errors.As(err, &inner) {
+		return inner
+	}
+	var t *Trap
+	if errors.As(err, &t) {
+		return t
+	}
+	msg, stack, _ := bytes.Cut([]byte(err.Error()), []byte("\nwasm stack trace:\n"))
+	return &Trap{Func: name, Err: trapCause{string(bytes.TrimSuffix(msg, []byte(" (recovered by wazero)"))), err}, Stack: i.p.nameFrames(string(stack))}
+}
+
+// trapCause keeps the chain of an error while it leaves out the stack that
+// wazero puts in its text.
+type trapCause struct {
+	msg string
+	err error
+}
+
+func (t trapCause) Error() string { return t.msg }
+func (t trapCause) Unwrap() error { return t.err }
+
+// CallTable calls an entry of the function table.
+func (i *Instance) CallTable(index uint32, sig int, args ...uint64) error {
+	stack := append([]uint64{uint64(index)}, args...)
+	if err := i.indirect(sig, stack); err != nil {
+		return i.callError(fmt.Sprintf("table entry %d", index), err)
+	}
+	return nil
+}
+
+// Run calls main with arguments and returns the status: of exit, or what main
+// returned.
+func (i *Instance) Run(args []string) (int, error) {
+	argv, err := i.Call("_emscripten_stack_alloc", uint64(4*(len(args)+1)))
+	if err != nil {
+		return 0, err
+	}
+	for k, a := range args {
+		p, err := i.PushString(a)
+		if err != nil {
+			return 0, err
+		}
+		i.PutUint32(uint32(argv)+uint32(4*k), p)
+	}
+	i.PutUint32(uint32(argv)+uint32(4*len(args)), 0)
+	r, err := i.Call("__main_argc_argv", uint64(len(args)), argv)
+	if exit := (*ExitError)(nil); errors.As(err, &exit) {
+		return exit.Code, nil
+	}
+	return int(int32(r)), err
+}
+
+// PushString puts a C string on the guest's stack. Whoever calls it restores
+// the stack pointer.
+func (i *Instance) PushString(s string) (uint32, error) {
+	p, err := i.Call("_emscripten_stack_alloc", uint64(len(s)+1))
+	if err != nil {
+		return 0, err
+	}
+	b := i.Bytes(uint32(p), uint32(len(s)+1))
+	b[copy(b, s)] = 0
+	return uint32(p), nil
+}
+
+// Bytes is n bytes of the guest's memory at p, valid until the guest runs
+// again. An address out of bounds is a fault of the guest: it panics, and the
+// call into the guest ends as a Trap.
+func (i *Instance) Bytes(p, n uint32) []byte {
+	m := i.mem.Bytes()
+	if uint64(p)+uint64(n) > uint64(len(m)) {
+		panic(fmt.Errorf("guest passed [%d, +%d), its memory has %d bytes", p, n, len(m)))
+	}
+	return m[p : p+n : p+n]
+}
+
+// maxCString bounds the strings that the guest passes: PATH_MAX.
+const maxCString = 4096
+
+// String reads a C string of at most 4096 bytes.
+func (i *Instance) String(p uint32) string {
+	m := i.mem.Bytes()
+	if uint64(p) >= uint64(len(m)) {
+		panic(fmt.Errorf("guest passed string at %d, its memory has %d bytes", p, len(m)))
+	}
+	b := m[p:min(uint64(p)+maxCString, uint64(len(m)))]
+	n := bytes.IndexByte(b, 0)
+	if n < 0 {
+		n = len(b)
+	}
+	return string(b[:n])
+}
+
+// Uint32 reads a little-endian u32.
+func (i *Instance) Uint32(p uint32) uint32 { return binary.LittleEndian.Uint32(i.Bytes(p, 4)) }
+
+// PutUint32 writes a little-endian u32.
+func (i *Instance) PutUint32(p, v uint32) { binary.LittleEndian.PutUint32(i.Bytes(p, 4), v) }
+
+// PutUint64 writes a little-endian u64.
+func (i *Instance) PutUint64(p uint32, v uint64) { binary.LittleEndian.PutUint64(i.Bytes(p, 8), v) }
+
+// SetErrno sets the guest's errno (a WASI number).
+func (i *Instance) SetErrno(e uint32) error {
+	p, err := i.Call("__errno_location")
+	if err == nil {
+		i.PutUint32(uint32(p), e)
+	}
+	return err
+}

@@ -1,0 +1,112 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/howdahdb/howdah/runtime/wasmfile"
+)
+
+// longjmp is what _emscripten_throw_longjmp throws. It is an ExitError
+// because wazero hands those through without writing the guest's stack into a
+// string, which costs more than the jump.
+var longjmp = sys.NewExitError(0xffff0000)
+
+func isLongjmp(err error) bool {
+	var e *sys.ExitError
+	return errors.As(err, &e) && e == longjmp
+}
+
+// trampoline is a helper module whose export "call"(index, args…) is a
+// call_indirect of one signature on the program's table. (wazero's
+// table.LookupFunction answers with another function for table entries that
+// are references to imported functions; call_indirect is right.) A call engine
+// can't be entered twice, so nested invokes take one each from the free list.
+type trampoline struct {
+	mod  api.Module
+	free []api.Function
+}
+
+// maxFreeEngines bounds a trampoline's free list: deep recursion makes
+// thousands of engines of some 25 kB each, and calls that deep are rare.
+const maxFreeEngines = 64
+
+// maxParams bounds the parameters of an invoke_ signature, the index among
+// them. The widest in PGlite has 13.
+const maxParams = 32
+
+// invoke makes the host function for an invoke_SIG import: the first
+// parameter is the table index, the others and the result are the callee's.
+func (m *Machine) invoke(sig wasmfile.Sig) api.GoModuleFunc {
+	n := len(sig.Params)
+	results := len(sig.Results)
+	t := m.trampoline(wasmfile.Sig{Params: sig.Params[1:], Results: sig.Results})
+	if n > maxParams {
+		panic(fmt.Sprintf("runtime: invoke with %d parameters", n))
+	}
+	return func(ctx context.Context, _ api.Module, s []uint64) {
+		i := instanceOf(ctx)
+		sp := i.sp.Get()
+		err := i.indirect(t, s[:max(n, results)])
+		if err == nil {
+			return
+		}
+		if !isLongjmp(err) {
+			panic(err)
+		}
+		i.sp.Set(sp)
+		var st [2]uint64
+		st[0] = 1
+		f, err := i.Func("setThrew")
+		if err == nil {
+			err = f.CallWithStack(ctx, st[:])
+		}
+		if err != nil {
+			panic(err)
+		}
+		if results > 0 {
+			s[0] = 0
+		}
+	}
+}
+
+// indirect calls the table entry stack[0] with the parameters that follow and
+// leaves the result in stack[0].
+func (i *Instance) indirect(sig int, stack []uint64) error {
+	for sig >= len(i.tramps) {
+		i.tramps = append(i.tramps, nil)
+	}
+	t := i.tramps[sig]
+	if t == nil {
+		cm, err := i.p.m.helper(i.ctx, wasmfile.Trampoline(mainModule, i.p.m.trampolineSig(sig)))
+		if err != nil {
+			return err
+		}
+		mod, err := i.instantiate(i.ctx, cm, map[string]api.Module{mainModule: i.main})
+		if err != nil {
+			return err
+		}
+		t = &trampoline{mod: mod}
+		i.tramps[sig] = t
+	}
+	var f api.Function
+	if n := len(t.free); n > 0 {
+		f, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		f = t.mod.ExportedFunction("call")
+	}
+	err := f.CallWithStack(i.ctx, stack)
+	if len(t.free) < maxFreeEngines {
+		t.free = append(t.free, f)
+	}
+	return err
+}
+
+// sigVoid numbers the signature of params without a result, for CallTable.
+func (m *Machine) sigVoid(params ...wasmfile.ValType) int {
+	return m.trampoline(wasmfile.Sig{Params: params})
+}

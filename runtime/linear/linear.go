@@ -1,0 +1,70 @@
+// Package linear reserves the address space of a WebAssembly linear memory.
+//
+// The whole maximum is reserved once and paged in by use, so that growing
+// never copies and the base never moves: hosts may map images and shared
+// segments over parts of it, and pointers into it stay valid until Free.
+package linear
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// PageSize is the unit in which [Memory.Discard] works and a WebAssembly
+// memory grows, in bytes.
+const PageSize = 65536
+
+// Memory is one reservation. It implements wazero's
+// experimental.LinearMemory. Which goroutine may touch its bytes is the
+// business of whoever runs the guest; only [Memory.StoreUint32] and
+// [Memory.LoadUint32] may be used beside a running guest.
+type Memory struct {
+	reserved []byte // length: the maximum
+	size     uint64 // what the guest has grown to
+}
+
+// Reserve reserves max bytes of zeros.
+func Reserve(max uint64) (*Memory, error) {
+	b, err := reserve(max)
+	if err != nil {
+		return nil, err
+	}
+	return &Memory{reserved: b}, nil
+}
+
+// Reallocate makes the first size bytes usable and returns them, nil beyond
+// the reservation.
+func (m *Memory) Reallocate(size uint64) []byte {
+	if size > uint64(len(m.reserved)) || commit(m.reserved, m.size, size) != nil {
+		return nil
+	}
+	m.size = size
+	return m.reserved[:size:len(m.reserved)]
+}
+
+// Bytes is the memory as far as the guest has grown it.
+func (m *Memory) Bytes() []byte { return m.reserved[:m.size] }
+
+// Discard makes n bytes at off zero and gives their pages back to the
+// operating system. Both must be multiples of [PageSize].
+func (m *Memory) Discard(off, n uint32) error {
+	return discard(m.reserved[off : uint64(off)+uint64(n)])
+}
+
+// StoreUint32 stores v at a 4-byte aligned address, atomically.
+func (m *Memory) StoreUint32(addr, v uint32) {
+	atomic.StoreUint32((*uint32)(unsafe.Pointer(&m.reserved[addr])), v)
+}
+
+// LoadUint32 loads from a 4-byte aligned address, atomically.
+func (m *Memory) LoadUint32(addr uint32) uint32 {
+	return atomic.LoadUint32((*uint32)(unsafe.Pointer(&m.reserved[addr])))
+}
+
+// Free gives the reservation back. Nothing may use the memory any more.
+func (m *Memory) Free() {
+	if m.reserved != nil {
+		release(m.reserved)
+		m.reserved, m.size = nil, 0
+	}
+}
