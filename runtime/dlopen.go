@@ -85,7 +85,7 @@ func (i *Instance) load(handle uint32, name string) error {
 	if err != nil {
 		return err
 	}
-	side, err := i.p.m.side(i.ctx, b)
+	side, err := i.p.m.side(b)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (i *Instance) sideOf(s LinkStep) (*sideModule, error) {
 	if err != nil {
 		return nil, err
 	}
-	side, err := i.p.m.side(i.ctx, b)
+	side, err := i.p.m.side(b)
 	if err != nil {
 		return nil, err
 	}

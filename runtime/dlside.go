@@ -34,13 +34,13 @@ const (
 )
 
 // side gives the side module with these contents, read and not yet compiled.
-func (m *Machine) side(ctx context.Context, b []byte) (*sideModule, error) {
+func (m *Machine) side(b []byte) (*sideModule, error) {
 	key := sideKey(sha256.Sum256(b))
 	m.mu.Lock()
 	s := m.sides[key]
 	if s == nil {
 		s = &sideModule{key: key}
-		s.read = sync.OnceValue(func() error { return s.parse(ctx, m, b) })
+		s.read = sync.OnceValue(func() error { return s.parse(m, b) })
 		m.sides[key] = s
 	}
 	m.mu.Unlock()
@@ -54,7 +54,7 @@ func (m *Machine) knownSide(key sideKey) *sideModule {
 	return m.sides[key]
 }
 
-func (s *sideModule) parse(ctx context.Context, m *Machine, b []byte) error {
+func (s *sideModule) parse(m *Machine, b []byte) error {
 	// Sealed, pgcrypto with its 1,412 GOT entries compiles in an eighth of the
 	// time.
 	b, err := wasmfile.Rewrite{SealGOT: true}.Apply(b)
@@ -80,7 +80,13 @@ func (s *sideModule) parse(ctx context.Context, m *Machine, b []byte) error {
 	}
 	s.info = info
 	s.compile = sync.OnceValues(func() (wazero.CompiledModule, error) {
-		return m.wz.CompileModule(experimental.WithCompilationWorkers(ctx, m.workers), b)
+		// What is compiled serves every instance: the context is nobody's.
+		ctx := experimental.WithCompilationWorkers(context.Background(), m.workers)
+		code, err := m.wz.CompileModule(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("compile: %w", err)
+		}
+		return code, nil
 	})
 	return nil
 }
