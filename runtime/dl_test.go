@@ -4,130 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/vfs"
-	"github.com/howdahdb/howdah/runtime/wasmfile"
 )
-
-type code = wasmfile.Code
-
-const i32 = wasmfile.I32
-
-func sig(params int, results int) wasmfile.Sig {
-	t := func(n int) []wasmfile.ValType { return []byte(strings.Repeat(string(rune(i32)), n)) }
-	return wasmfile.Sig{Params: t(params), Results: t(results)}
-}
-
-// dlProgram is a program with what the linker asks of one. Its allocators hand
-// out rising addresses. Beside libc it has
-//
-//	open(handle), sym(handle, name)   the imports _dlopen_js and _dlsym_js
-//	call(f, x) = (*f)(x)
-//	error() = the last string given to __dl_seterr
-//	triple(x) = 3x                    entry 1 of the table
-//	quadruple(x) = 4x                 without an entry
-//	Answer                            a variable at 1024, which is 42
-func dlProgram() []byte {
-	var b wasmfile.Builder
-	open := b.ImportFunc("env", "_dlopen_js", sig(1, 1))
-	sym := b.ImportFunc("env", "_dlsym_js", sig(3, 1))
-	b.ImportMemory("env", "memory", wasmfile.Limits{Min: 32, Max: 64, HasMax: true})
-	b.Table(wasmfile.Limits{Min: 2})
-	sp := b.GlobalI32(65536, true)
-	heap := b.GlobalI32(131072, true)
-	lastError := b.GlobalI32(0, true)
-	answer := b.GlobalI32(1024, false)
-	export := func(name string, s wasmfile.Sig, c code) uint32 {
-		f := b.Func(s, c)
-		b.Export(name, wasmfile.KindFunc, f)
-		return f
-	}
-	export("open", sig(1, 1), code(nil).LocalGet(0).Call(open))
-	export("sym", sig(2, 1), code(nil).LocalGet(0).LocalGet(1).I32Const(0).Call(sym))
-	export("call", sig(2, 1), code(nil).LocalGet(1).LocalGet(0).CallIndirect(b.Type(sig(1, 1))))
-	export("error", sig(0, 1), code(nil).GlobalGet(lastError))
-	triple := export("triple", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add().LocalGet(0).I32Add())
-	export("quadruple", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add().LocalGet(0).I32Add().LocalGet(0).I32Add())
-	// The stack grows down, by 256 bytes whatever is asked.
-	export("_emscripten_stack_alloc", sig(1, 1), code(nil).GlobalGet(sp).I32Const(^uint32(255)).I32Add().GlobalSet(sp).GlobalGet(sp))
-	// One allocation is at most 65,536 bytes.
-	export("emscripten_builtin_memalign", sig(2, 1), code(nil).GlobalGet(heap).I32Const(65536).I32Add().GlobalSet(heap).GlobalGet(heap))
-	export("free", sig(1, 0), nil)
-	export("__dl_seterr", sig(2, 0), code(nil).LocalGet(0).GlobalSet(lastError))
-	b.Elements(1, triple)
-	b.Export("__indirect_function_table", wasmfile.KindTable, 0)
-	b.Export("__stack_pointer", wasmfile.KindGlobal, sp)
-	b.Export("Answer", wasmfile.KindGlobal, answer)
-	return b.Bytes()
-}
-
-// dlSide is a module that uses what side modules use:
-//
-//	twice(x) = 2x                     entry 0 of its table
-//	sixfold(x) = triple(twice(x))     calls the program
-//	answer() = Answer + counter       reads both through GOT.mem
-//	times4(x) = (*&quadruple)(x)      through GOT.func
-//	self(x) = (*&sixfold)(x)          its own address through GOT.func
-//	counter                           a variable at 16, set to 8 by its constructor
-func dlSide() []byte {
-	var b wasmfile.Builder
-	triple := b.ImportFunc("env", "triple", sig(1, 1))
-	b.ImportMemory("env", "memory", wasmfile.Limits{Min: 1})
-	b.ImportTable("env", "__indirect_function_table", wasmfile.Limits{Min: 1})
-	b.ImportGlobal("env", "__stack_pointer", i32, true)
-	memBase := b.ImportGlobal("env", "__memory_base", i32, false)
-	tabBase := b.ImportGlobal("env", "__table_base", i32, false)
-	answer := b.ImportGlobal("GOT.mem", "Answer", i32, true)
-	counter := b.ImportGlobal("GOT.mem", "counter", i32, true)
-	weak := b.ImportGlobal("GOT.mem", "nowhere", i32, true)
-	quadruple := b.ImportGlobal("GOT.func", "quadruple", i32, true)
-	tripleAddr := b.ImportGlobal("GOT.func", "triple", i32, true)
-	sixfoldAddr := b.ImportGlobal("GOT.func", "sixfold", i32, true)
-	export := func(name string, s wasmfile.Sig, c code) uint32 {
-		f := b.Func(s, c)
-		b.Export(name, wasmfile.KindFunc, f)
-		return f
-	}
-	one := b.Type(sig(1, 1))
-	twice := export("twice", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add())
-	export("sixfold", sig(1, 1), code(nil).LocalGet(0).Call(twice).Call(triple))
-	export("answer", sig(1, 1), code(nil).GlobalGet(answer).I32Load(0).GlobalGet(counter).I32Load(0).I32Add())
-	export("times4", sig(1, 1), code(nil).LocalGet(0).GlobalGet(quadruple).CallIndirect(one))
-	export("self", sig(1, 1), code(nil).LocalGet(0).GlobalGet(sixfoldAddr).CallIndirect(one))
-	export("address_of_triple", sig(1, 1), code(nil).GlobalGet(tripleAddr))
-	export("weak", sig(1, 1), code(nil).GlobalGet(weak))
-	export("__wasm_call_ctors", sig(0, 0), code(nil).GlobalGet(memBase).I32Const(8).I32Store(16))
-	b.ElementsAt(tabBase, twice)
-	b.Export("counter", wasmfile.KindGlobal, b.GlobalI32(16, false))
-	return b.SharedLibrary(wasmfile.Dylink{MemSize: 32, MemAlign: 4, TableSize: 1, TableAlign: 3, Weak: map[string]bool{"nowhere": true}})
-}
-
-// dlCousin uses a function and a variable of dlSide.
-func dlCousin() []byte {
-	var b wasmfile.Builder
-	sixfold := b.ImportFunc("env", "sixfold", sig(1, 1))
-	b.ImportMemory("env", "memory", wasmfile.Limits{Min: 1})
-	b.ImportTable("env", "__indirect_function_table", wasmfile.Limits{Min: 1})
-	addr := b.ImportGlobal("GOT.func", "answer", i32, true)
-	data := b.ImportGlobal("GOT.mem", "counter", i32, true)
-	f := b.Func(sig(1, 1), code(nil).LocalGet(0).Call(sixfold).I32Const(0).GlobalGet(addr).CallIndirect(b.Type(sig(1, 1))).I32Add().GlobalGet(data).I32Load(0).I32Add())
-	b.Export("cousin", wasmfile.KindFunc, f)
-	return b.SharedLibrary(wasmfile.Dylink{})
-}
-
-// dlGhost imports what nobody has, one of it listed in AllowMissing.
-func dlGhost(names ...string) []byte {
-	var b wasmfile.Builder
-	var c code = code(nil).LocalGet(0)
-	for _, name := range names {
-		c = c.Call(b.ImportFunc("env", name, sig(1, 1)))
-	}
-	b.ImportGlobal("GOT.func", "allowed_address", i32, true)
-	b.Export("ghost", wasmfile.KindFunc, b.Func(sig(1, 1), c))
-	return b.SharedLibrary(wasmfile.Dylink{MemSize: 64, Weak: map[string]bool{"allowed_address": true}})
-}
 
 // dlWorld is a machine with dlProgram, and a tree with the modules.
 type dlWorld struct {
@@ -163,7 +45,7 @@ func newDLWorld(t testing.TB) *dlWorld {
 	for name, b := range map[string][]byte{
 		"/side.so": dlSide(), "/cousin.so": dlCousin(), "/ghost.so": dlGhost("allowed"),
 		"/refused.so": dlGhost("allowed", "zebra", "aardvark"), "/text.so": []byte("not wasm"),
-		"/program.so": dlProgram(), "/large.so": dlLarge(),
+		"/program.so": dlProgram(), "/large.so": dlLarge(), "/faulty.so": dlFaulty(),
 	} {
 		w.write(name, b)
 	}
@@ -315,18 +197,31 @@ func TestMissingFunc(t *testing.T) {
 	}
 }
 
-// dlLarge exports 1,300 functions f0, f1, … of which fK(x) = x + K.
-func dlLarge() []byte {
-	var b wasmfile.Builder
-	b.ImportGlobal("GOT.func", "f700", i32, true)
-	for k := range uint32(1300) {
-		b.Export(largeName(k), wasmfile.KindFunc, b.Func(sig(1, 1), code(nil).LocalGet(0).I32Const(k).I32Add()))
+func TestFaultyConstructor(t *testing.T) {
+	w := newDLWorld(t)
+	i := w.instance()
+	copy(i.Bytes(2048+36, 16), "/faulty.so\x00")
+	_, err := i.Call("open", 2048)
+	if trap := (*runtime.Trap)(nil); !errors.As(err, &trap) {
+		t.Errorf("error %v, expected a trap", err)
 	}
-	return b.SharedLibrary(wasmfile.Dylink{})
 }
 
-func largeName(k uint32) string {
-	return "f" + strings.TrimLeft(string(rune('0'+k/1000))+string(rune('0'+k/100%10))+string(rune('0'+k/10%10)), "0") + string(rune('0'+k%10))
+// TestDlopenTogether links one module in several instances of a machine at the
+// same time.
+func TestDlopenTogether(t *testing.T) {
+	w := newDLWorld(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		i := w.instance()
+		wg.Go(func() {
+			copy(i.Bytes(2048+36, 16), "/side.so\x00")
+			if ok, err := i.Call("open", 2048); ok != 1 || err != nil {
+				t.Errorf("dlopen: %d, %v", ok, err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestLargeModule(t *testing.T) {
