@@ -62,17 +62,25 @@ func (t target) equal(u target) bool {
 // with the same wazero, left in compileCache (a folder given to
 // wazero.NewCompilationCacheWithDir). It fails when there is none.
 func Embed(dir string, a *Artifact, compileCache string) error {
-	if err := embed(dir, a, compileCache, thisTarget()); err != nil {
+	if err := embed(dir, a, compileCache, thisTarget(), zstd.SpeedBestCompression); err != nil {
 		return fmt.Errorf("wasm: embed: %w", err)
 	}
 	return nil
 }
 
-func embed(dir string, a *Artifact, compileCache string, t target) error {
+func embed(dir string, a *Artifact, compileCache string, t target, level zstd.EncoderLevel) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty", dir)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	from := filepath.Join(compileCache, t.folder())
+	names, err := codeEntries(from)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("no machine code in %s", from)
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level))
 	if err != nil {
 		return err
 	}
@@ -85,14 +93,6 @@ func embed(dir string, a *Artifact, compileCache string, t target) error {
 		}
 	}
 	index := codeIndex{target: t}
-	from := filepath.Join(compileCache, t.folder())
-	names, err := codeEntries(from)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		return fmt.Errorf("no machine code in %s", from)
-	}
 	for _, name := range names {
 		data, err := os.ReadFile(filepath.Join(from, name))
 		if err != nil {
