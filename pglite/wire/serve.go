@@ -22,7 +22,9 @@ type Replication interface {
 }
 
 // hangup is an optional interface of connections given to ServeConn. f is
-// called, on any goroutine, when the peer has closed its end.
+// called, on any goroutine, when the peer has closed its end. What the peer has
+// sent before is then given up, if the session has not come to it: a client waits
+// for the answers that it wants.
 type hangup interface{ OnPeerClose(f func()) }
 
 // errClientGone cancels a session whose client has hung up.
@@ -49,16 +51,15 @@ func (s *Server) serve(ctx context.Context, nc net.Conn, local bool, w *watcher)
 	defer s.leave(e)
 	defer nc.Close()
 	defer context.AfterFunc(ctx, e.stream.kill)()
-	gone := func() {
-		if e.stream.running() {
-			cancel(errClientGone)
-		}
-	}
 	if h, ok := nc.(hangup); ok {
-		h.OnPeerClose(gone)
+		h.OnPeerClose(func() { cancel(errClientGone) })
 	}
 	if w != nil {
-		defer w.watch(nc, gone)()
+		defer w.watch(nc, func() {
+			if e.stream.running() {
+				cancel(errClientGone)
+			}
+		})()
 	}
 
 	c := &conn{srv: s, raw: nc, stream: e.stream, local: local,
