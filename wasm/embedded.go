@@ -62,13 +62,13 @@ func (t target) equal(u target) bool {
 // with the same wazero, left in compileCache (a folder given to
 // wazero.NewCompilationCacheWithDir). It fails when there is none.
 func Embed(dir string, a *Artifact, compileCache string) error {
-	if err := embed(dir, a, compileCache, thisTarget(), zstd.SpeedBestCompression); err != nil {
+	if err := writeEmbedded(dir, a, compileCache, thisTarget(), zstd.SpeedBestCompression); err != nil {
 		return fmt.Errorf("wasm: embed: %w", err)
 	}
 	return nil
 }
 
-func embed(dir string, a *Artifact, compileCache string, t target, level zstd.EncoderLevel) error {
+func writeEmbedded(dir string, a *Artifact, compileCache string, t target, level zstd.EncoderLevel) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty", dir)
 	}
@@ -138,7 +138,7 @@ func decompress(embedded fs.FS, name string, want *pin) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(uint64(max(want.Size, 1))))
+	dec, err := zstd.NewReader(nil)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,10 @@ import (
 // own affair.
 var moduleCode = bytes.Repeat([]byte("machine code "), 1000)
 
-const moduleName = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+const (
+	moduleName = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	smallName  = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100" // most entries are
+)
 
 // filledEmbedded is a folder like wasm/embedded, made for as.
 func filledEmbedded(t *testing.T, as target, extensions ...string) string {
@@ -29,7 +32,10 @@ func filledEmbedded(t *testing.T, as target, extensions ...string) string {
 			t.Fatal(err)
 		}
 	}
-	if err := embed(dir, loadReal(t, Options{Extensions: extensions}), compileCache, as, zstd.SpeedFastest); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, smallName), moduleCode[:35], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeEmbedded(dir, loadReal(t, Options{Extensions: extensions}), compileCache, as, zstd.SpeedFastest); err != nil {
 		t.Fatal(err)
 	}
 	return dir
