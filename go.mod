@@ -3,29 +3,32 @@ module github.com/howdahdb/howdah
 go 1.26
 
 require (
-	github.com/alecthomas/kong v1.12.1 // indirect
-	github.com/gofrs/flock v0.12.1 // indirect
+	github.com/alecthomas/kong v1.12.1
+	github.com/gofrs/flock v0.12.1
+	github.com/jackc/pgx/v5 v5.7.6
+	github.com/klauspost/compress v1.18.2
+	github.com/rogpeppe/go-internal v1.14.1
+	github.com/rs/zerolog v1.34.0
+	github.com/schollz/progressbar/v3 v3.18.0
+	github.com/tetratelabs/wazero v1.12.0
+	github.com/xdg-go/scram v1.1.2
+	golang.org/x/sys v0.44.0
+	golang.org/x/term v0.31.0
+	pgregory.net/rapid v1.2.0
+)
+
+require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
-	github.com/jackc/pgx/v5 v5.7.6 // indirect
 	github.com/jackc/puddle/v2 v2.2.2 // indirect
-	github.com/klauspost/compress v1.18.2 // indirect
 	github.com/mattn/go-colorable v0.1.13 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
-	github.com/rogpeppe/go-internal v1.14.1 // indirect
-	github.com/rs/zerolog v1.34.0 // indirect
-	github.com/schollz/progressbar/v3 v3.18.0 // indirect
-	github.com/tetratelabs/wazero v1.12.0 // indirect
 	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
-	github.com/xdg-go/scram v1.1.2 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	golang.org/x/crypto v0.37.0 // indirect
 	golang.org/x/sync v0.13.0 // indirect
-	golang.org/x/sys v0.44.0 // indirect
-	golang.org/x/term v0.31.0 // indirect
 	golang.org/x/text v0.24.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
-	pgregory.net/rapid v1.2.0 // indirect
 )

@@ -1,0 +1,299 @@
+package pglite
+
+import (
+	"errors"
+	"strings"
+)
+
+// carried is what a session takes along from backend to backend. It is
+// complete whenever the session holds none.
+type carried struct {
+	statements map[string]statement // by name; "" is the unnamed one
+	settings   []Setting            // what SET has changed, in the guest's order
+	sequences  sequences            // what currval and lastval know
+	recount    bool                 // a DEALLOCATE has run
+}
+
+func (c *carried) init() { c.statements = map[string]statement{} }
+
+// GucContext and GucSource of src/include/utils/guc.h.
+const (
+	pgcBackend   = 4
+	pgcSClient   = 9
+	pgcSSession  = 13
+	gucSource    = 32 // offset of source in struct config_generic,
+	gucFlags     = 20 // of flags,
+	gucNondef    = 64 // of nondef_link (src/include/utils/guc_tables.h)
+	gucNoReset   = 0x000200
+	maxNondefGUC = 4096
+)
+
+// adopt makes the backend s's: what others left goes, what s has comes. An
+// *Error is a startup parameter that Postgres refuses.
+func (b *backend) adopt(s *Session) error {
+	if b.last == s {
+		return nil
+	}
+	if b.last != nil && b.last.isClosed() {
+		if err := b.discardAll(); err != nil {
+			return err
+		}
+	} else if b.altered {
+		if err := b.reset(); err != nil {
+			return err
+		}
+	}
+	b.last, b.altered = nil, false
+	if err := b.startup(s.startup); err != nil {
+		return err
+	}
+	if len(s.settings) > 0 {
+		if err := b.restore(s.settings); err != nil {
+			return err
+		}
+		b.altered = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.restoreSequences(&s.sequences); err != nil {
+		return err
+	}
+	b.last = s
+	return nil
+}
+
+// reset undoes SET.
+func (b *backend) reset() error {
+	for _, sql := range [...]string{"set session authorization default", "reset all"} {
+		if _, err := b.queryLocked(sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discardAll forgets everything of a session that is over. It is DISCARD ALL
+// but for the sequence caches, which are swapped (see sequences).
+func (b *backend) discardAll() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.discardState()
+}
+
+func (b *backend) discardState() error {
+	for _, sql := range [...]string{
+		"close all", "set session authorization default", "reset all", "deallocate all", "unlisten *",
+		"select pg_catalog.pg_advisory_unlock_all()", "discard plans", "discard temp",
+	} {
+		if _, err := b.query(sql); err != nil {
+			return err
+		}
+	}
+	clear(b.prepared)
+	return nil
+}
+
+func (b *backend) queryLocked(sql string) ([][]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.query(sql)
+}
+
+// startup makes the startup parameters of the session the guest's: as of
+// source "client", so that RESET goes back to them, with the values of before
+// for those that only the last session had given.
+func (b *backend) startup(params []Setting) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	want := map[string]string{}
+	for _, p := range params {
+		want[strings.ToLower(p.Name)] = p.Value
+	}
+	for name, value := range b.base {
+		if _, ok := want[name]; ok {
+			continue
+		}
+		if err := b.setOption(name, value); err != nil {
+			return err
+		}
+		delete(b.base, name)
+		delete(b.given, name)
+	}
+	for _, p := range params {
+		name := strings.ToLower(p.Name)
+		if v, ok := b.given[name]; ok && v == p.Value && want[name] == p.Value {
+			continue
+		}
+		if _, ok := b.base[name]; !ok {
+			was, err := b.option(name)
+			if err != nil {
+				return err
+			}
+			b.base[name] = was
+		}
+		if err := b.setOption(name, p.Value); err != nil {
+			return err
+		}
+		b.given[name] = p.Value
+	}
+	return nil
+}
+
+// setOption is SetConfigOption as process_startup_options calls it.
+// REQUIRES: mu.
+func (b *backend) setOption(name, value string) error {
+	return b.inTransaction(func() error {
+		n, err := b.inst.PushString(name)
+		if err != nil {
+			return err
+		}
+		v, err := b.inst.PushString(value)
+		if err != nil {
+			return err
+		}
+		_, err = b.inst.Call("SetConfigOption", uint64(n), uint64(v), pgcBackend, pgcSClient)
+		return err
+	})
+}
+
+// option is a parameter's value, "" for one that does not exist. REQUIRES: mu.
+func (b *backend) option(name string) (value string, err error) {
+	err = b.protect(func() error {
+		n, err := b.inst.PushString(name)
+		if err != nil {
+			return err
+		}
+		const missingOK, restrict = 1, 0
+		p, err := b.inst.Call("GetConfigOption", uint64(n), missingOK, restrict)
+		if err == nil && p != 0 {
+			value = b.inst.LongString(uint32(p))
+		}
+		return err
+	})
+	return value, err
+}
+
+// inTransaction runs calls that look into catalogs. REQUIRES: mu.
+func (b *backend) inTransaction(do func() error) error {
+	return b.protect(func() error {
+		if _, err := b.inst.Call("StartTransactionCommand"); err != nil {
+			return err
+		}
+		if err := do(); err != nil {
+			return err
+		}
+		_, err := b.inst.Call("CommitTransactionCommand")
+		return err
+	})
+}
+
+// reported reads the parameters that Postgres reports to clients, as they are.
+func (b *backend) reported() ([]Setting, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := make([]Setting, len(b.params))
+	for k, p := range b.params {
+		v, err := b.option(p.Name)
+		if err != nil {
+			return nil, err
+		}
+		now[k] = Setting{p.Name, v}
+	}
+	return now, nil
+}
+
+// setSettings lists what SET has changed: the parameters on the guest's list of
+// those that are not at their default (guc_nondef_list in
+// src/backend/utils/misc/guc.c) whose source is the session. Without a change
+// it costs some thirty loads. REQUIRES: mu, outside a transaction.
+func (b *backend) setSettings() ([]Setting, error) {
+	i := b.inst
+	var out []Setting
+	node := i.Uint32(nondefListAddr + 4)
+	for n := 0; node != nondefListAddr && node != 0; n++ {
+		if n > maxNondefGUC {
+			return nil, errors.New("pglite: the list of parameters does not end")
+		}
+		guc := node - gucNondef
+		if i.Uint32(guc+gucSource) == pgcSSession && i.Uint32(guc+gucFlags)&gucNoReset == 0 {
+			name := i.LongString(i.Uint32(guc))
+			value, err := b.option(name)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, Setting{name, value})
+		}
+		node = i.Uint32(node + 4)
+	}
+	return out, nil
+}
+
+// restore sets what setSettings listed; the role last, since it may take away
+// the right to set the others.
+func (b *backend) restore(settings []Setting) error {
+	var first, last []string
+	for _, p := range settings {
+		call := "pg_catalog.set_config(" + quoteLiteral(p.Name) + "," + quoteLiteral(p.Value) + ",false)"
+		if p.Name == "role" || p.Name == "session_authorization" {
+			last = append(last, call)
+		} else {
+			first = append(first, call)
+		}
+	}
+	_, err := b.queryLocked("select " + strings.Join(append(first, last...), ","))
+	return err
+}
+
+// quoteLiteral writes an SQL string that means the same whatever
+// standard_conforming_strings is.
+func quoteLiteral(s string) string {
+	s = strings.ReplaceAll(s, "'", "''")
+	if strings.Contains(s, `\`) {
+		return " E'" + strings.ReplaceAll(s, `\`, `\\`) + "'"
+	}
+	return "'" + s + "'"
+}
+
+// discard ends what a session that goes away has left in the backend it
+// holds: a batch without its Sync, a transaction, and all else by DISCARD ALL.
+func (b *backend) discard(s *Session) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return nil
+	}
+	if s.status != 'I' {
+		if err := b.protect(func() error {
+			_, err := b.inst.Call("AbortCurrentTransaction")
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := b.execute(&bytesFeed{message('S')}, &replySink{}); err != nil {
+			return err
+		}
+		in, err := b.inst.Call("IsTransactionBlock")
+		if err != nil {
+			return err
+		}
+		if in != 0 {
+			if _, err := b.query("rollback"); err != nil {
+				return err
+			}
+		}
+	}
+	b.last, b.altered = nil, false
+	return b.discardState()
+}
+
+func (b *backend) alive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.ended
+}
+
+func (s *Session) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.closed
+}

@@ -1,0 +1,192 @@
+package pglite
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/howdahdb/howdah/runtime"
+)
+
+// execute runs the guest on what feed has until it has taken all of it, and
+// lets it say ReadyForQuery if it wants to. The error is errExited, or a
+// *runtime.Trap when the backend is lost. REQUIRES: mu.
+func (b *backend) execute(f feed, s sink) error {
+	if b.ended {
+		return errExited
+	}
+	b.feed, b.sink = f, s
+	defer func() { b.feed, b.sink = nil, nil }()
+	for {
+		if err := b.loopOnce(); err != nil {
+			return err
+		}
+		n, err := b.call0("pq_buffer_remaining_data", b.fn.remaining)
+		if err != nil {
+			return err
+		}
+		if n == 0 && feedEmpty(f) {
+			break
+		}
+	}
+	_, err := b.call0("PostgresSendReadyForQueryIfNecessary", b.fn.readyIfNecessary)
+	return err
+}
+
+// feedEmpty tells whether a feed has given all of its messages.
+func feedEmpty(f feed) bool {
+	e, ok := f.(interface{ empty() bool })
+	return !ok || e.empty()
+}
+
+func (f *bytesFeed) empty() bool { return len(f.b) == 0 }
+
+// loopOnce runs one turn of PostgresMain's loop. An ERROR that nobody caught
+// leaves it by exit(100): the stack is put back and PostgresMainLongJmp does
+// what the handler at the top of PostgresMain does.
+func (b *backend) loopOnce() error {
+	const uncaught = 100
+	sp := b.inst.StackPointer()
+	err := b.inst.CallInto("PostgresMainLoopOnce", b.fn.loopOnce, b.stack[:])
+	for {
+		var exit *runtime.ExitError
+		if !errors.As(err, &exit) {
+			return err
+		}
+		if exit.Code != uncaught {
+			return b.exited()
+		}
+		b.inst.SetStackPointer(sp)
+		err = b.inst.CallInto("PostgresMainLongJmp", b.fn.longJmp, b.stack[:])
+	}
+}
+
+// exited notes that the guest has run its exit. What it said is in its own
+// buffer or already out (Postgres flushes a FATAL error). REQUIRES: mu.
+func (b *backend) exited() error {
+	b.close()
+	return errExited
+}
+
+// call0 calls an export without parameters for its result.
+func (b *backend) call0(name string, f api.Function) (uint32, error) {
+	b.stack[0] = 0
+	err := b.inst.CallInto(name, f, b.stack[:])
+	if exit := (*runtime.ExitError)(nil); errors.As(err, &exit) {
+		return 0, b.exited()
+	}
+	return uint32(b.stack[0]), err
+}
+
+// protect runs calls into the guest outside the message loop, in a
+// transaction of their own if need be. An ERROR comes back as *Error.
+// REQUIRES: mu.
+func (b *backend) protect(do func() error) error {
+	out := &replySink{}
+	b.feed, b.sink = &bytesFeed{}, out
+	defer func() { b.feed, b.sink = nil, nil }()
+	sp := b.inst.StackPointer()
+	err := do()
+	var exit *runtime.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &exit):
+		return err
+	case exit.Code != 100:
+		return b.exited()
+	}
+	b.inst.SetStackPointer(sp)
+	if _, err := b.inst.Call("PostgresMainLongJmp"); err != nil {
+		return err
+	}
+	if _, err := b.inst.Call("pgl_pq_flush"); err != nil {
+		return err
+	}
+	if out.err == nil {
+		return fmt.Errorf("pglite: an error without a message")
+	}
+	return out.err
+}
+
+// query runs SQL of the host's own as a simple query and returns the rows of
+// all its statements. REQUIRES: mu, and no transaction open.
+func (b *backend) query(sql string) ([][]string, error) {
+	out := &replySink{}
+	if err := b.execute(&bytesFeed{message('Q', cstring(sql))}, out); err != nil {
+		return nil, err
+	}
+	if out.err != nil {
+		return nil, out.err
+	}
+	return out.rows, nil
+}
+
+// run passes the session's current message to the guest.
+func (b *backend) run(s *Session) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.execute(s, s)
+}
+
+// ask runs messages of the host's own and collects the answer, which without
+// a Sync among them stays in the guest's buffer until flushed.
+func (b *backend) ask(m []byte) (*replySink, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := &replySink{}
+	f := &bytesFeed{m}
+	if err := b.execute(f, out); err != nil {
+		return nil, err
+	}
+	b.feed, b.sink = f, out
+	defer func() { b.feed, b.sink = nil, nil }()
+	_, err := b.call0("pgl_pq_flush", b.fn.flush)
+	return out, err
+}
+
+// quietly is ask for messages that can't fail.
+func (b *backend) quietly(m []byte) error {
+	out, err := b.ask(m)
+	if err == nil && out.err != nil {
+		err = out.err
+	}
+	return err
+}
+
+// bootstrapSuperuser is the role that initdb made (BOOTSTRAP_SUPERUSERID).
+const bootstrapSuperuser = 10
+
+// asHost runs a query of the host's own between transactions, with the
+// bootstrap superuser's rights whatever the session's role is.
+func (b *backend) asHost(sql string) ([][]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return nil, errExited
+	}
+	sp := b.inst.StackPointer()
+	defer func() {
+		if !b.ended {
+			b.inst.SetStackPointer(sp)
+		}
+	}()
+	p, err := b.inst.Call("_emscripten_stack_alloc", 16)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.inst.Call("GetUserIdAndSecContext", p, p+4); err != nil {
+		return nil, err
+	}
+	user, sec := b.inst.Uint32(uint32(p)), b.inst.Uint32(uint32(p)+4)
+	if _, err := b.inst.Call("SetUserIdAndSecContext", bootstrapSuperuser, 0); err != nil {
+		return nil, err
+	}
+	rows, qerr := b.query(sql)
+	if b.ended {
+		return nil, qerr
+	}
+	_, err = b.inst.Call("SetUserIdAndSecContext", uint64(user), uint64(sec))
+	return rows, errors.Join(qerr, err)
+}

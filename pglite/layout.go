@@ -1,0 +1,150 @@
+package pglite
+
+import (
+	"github.com/howdahdb/howdah/runtime"
+	"github.com/howdahdb/howdah/runtime/wasmfile"
+)
+
+// What is known about pglite.wasm by address or index, and therefore of this
+// one file only. Everything that has an export name is found by it.
+
+// layoutHash is the sha256 of the pglite.wasm described here (0.5.16,
+// PostgreSQL 18.6).
+const layoutHash = "5256d9ac379f631355f41ab30291e6a6d9f854242b5ee2a2d0940e28041d3fca"
+
+const (
+	// userNameAddr is the name that pgl_getpwuid answers with, a C string of
+	// up to userNameMax bytes: postgres --single takes the session's role
+	// from there.
+	userNameAddr = 2733080
+	userNameMax  = 63
+
+	// funcKill is kill(2), by its place among the defined functions; it has
+	// no export. Its body raises signals for pid 42 only.
+	funcKill = 13338
+
+	// latchOwnerPID is the offset of owner_pid in Latch
+	// (src/include/storage/latch.h).
+	latchOwnerPID = 12
+
+	// waitEventAddr is my_wait_event_info, the address of the backend's
+	// current wait event (src/backend/utils/activity/wait_event.c).
+	waitEventAddr = 2607568
+
+	// beforeShmemExitLogin counts the calls of before_shmem_exit in a boot up
+	// to the one in InitPostgres that registers ShutdownPostgres: the last
+	// thing before the role is looked up, after StartupXLOG
+	// (src/backend/utils/init/postinit.c).
+	beforeShmemExitLogin = 7
+)
+
+// BackendType of src/include/miscadmin.h.
+const (
+	backendTypeRegular  = 1
+	backendTypeBgWorker = 5
+)
+
+// pidPatches undo that the compiler knows getpid() to be 42: comparisons of
+// MyProcPid (at 2875608), and of MyProc->pid (MyProc at 2804284, pid at 44),
+// with that constant become true. Same length: "i32.const 42; i32.eq" turns
+// into "drop; i32.const 1". They stand in proc_exit, in the signal wrapper,
+// and in ProcKill and AuxiliaryProcKill.
+var pidPatches = []wasmfile.Patch{
+	{Name: "MyProcPid == getpid()", Count: 1,
+		Old: []byte{0x41, 0xd8, 0xc1, 0xaf, 0x01, 0x28, 0x02, 0x00, 0x41, 0x2a, 0x46},
+		New: []byte{0x41, 0xd8, 0xc1, 0xaf, 0x01, 0x28, 0x02, 0x00, 0x1a, 0x41, 0x01}},
+	{Name: "MyProcPid != getpid()", Count: 1,
+		Old: []byte{0x41, 0xd8, 0xc1, 0xaf, 0x01, 0x28, 0x02, 0x00, 0x41, 0x2a, 0x47},
+		New: []byte{0x41, 0xd8, 0xc1, 0xaf, 0x01, 0x28, 0x02, 0x00, 0x1a, 0x41, 0x00}},
+	{Name: "MyProc->pid == getpid()", Count: 2,
+		Old: []byte{0x41, 0xbc, 0x94, 0xab, 0x01, 0x28, 0x02, 0x00, 0x28, 0x02, 0x2c, 0x41, 0x2a, 0x46},
+		New: []byte{0x41, 0xbc, 0x94, 0xab, 0x01, 0x28, 0x02, 0x00, 0x28, 0x02, 0x2c, 0x1a, 0x41, 0x01}},
+}
+
+var (
+	i32      = wasmfile.I32
+	sigVoid  = wasmfile.Sig{}
+	sigI     = wasmfile.Sig{Params: []wasmfile.ValType{i32}}
+	sigII    = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32}}
+	sigItoI  = wasmfile.Sig{Params: []wasmfile.ValType{i32}, Results: []wasmfile.ValType{i32}}
+	sigIItoI = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32}, Results: []wasmfile.ValType{i32}}
+	sigWait  = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32, i32, i32}, Results: []wasmfile.ValType{i32}}
+	sigMmap  = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32, i32, i32, i32, wasmfile.I64}, Results: []wasmfile.ValType{i32}}
+)
+
+// backendSource says how pglite.wasm is rewritten and which Go functions it
+// calls. The order of Table is part of what machine code and memory images
+// depend on.
+func backendSource(wasm []byte) runtime.Source {
+	return runtime.Source{
+		Name: "pglite",
+		Wasm: wasm,
+		Table: []runtime.TableFunc{
+			{Name: "system", Sig: sigItoI, Call: onHooks((*hooks).system)},
+			{Name: "popen", Sig: sigIItoI, Call: onHooks((*hooks).popen)},
+			{Name: "pclose", Sig: sigItoI, Call: onHooks((*hooks).pclose)},
+			{Name: "read", Sig: sigIItoI, Call: onBackend((*backend).guestRead)},
+			{Name: "write", Sig: sigIItoI, Call: onBackend((*backend).guestWrite)},
+			{Name: "shmem_startup", Sig: sigVoid, Call: onBackend((*backend).shmemStartup)},
+			{Name: "wait_latch", Sig: sigWait, Call: onBackend((*backend).waitLatch)},
+			{Name: "interrupts", Sig: sigVoid, Call: onBackend((*backend).interrupts)},
+			{Name: "on_shmem_exit", Sig: sigII, Call: func(*runtime.Instance, []uint64) {}},
+			{Name: "before_shmem_exit", Sig: sigII, Call: onBackend((*backend).beforeShmemExit)},
+			{Name: "kill", Sig: sigIItoI, Call: onBackend((*backend).kill)},
+			{Name: "usleep", Sig: sigI, Call: onBackend((*backend).usleep)},
+			{Name: "mmap", Sig: sigMmap, Call: mapSegment},
+		},
+		Takeovers: []runtime.Takeover{
+			{Export: "WaitLatch", By: "wait_latch", Mode: wasmfile.Replace},
+			{Export: "ProcessInterrupts", By: "interrupts", Mode: wasmfile.Before},
+			{Export: "on_shmem_exit", By: "on_shmem_exit", Mode: wasmfile.Before},
+			{Export: "before_shmem_exit", By: "before_shmem_exit", Mode: wasmfile.Before},
+			{Func: funcKill, By: "kill", Mode: wasmfile.Replace},
+			{Export: "pg_usleep", By: "usleep", Mode: wasmfile.Replace},
+			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
+		},
+		Patches: pidPatches,
+	}
+}
+
+// initdbSource is the same for initdb.wasm, which only runs commands.
+func initdbSource(wasm []byte) runtime.Source {
+	return runtime.Source{
+		Name: "initdb",
+		Wasm: wasm,
+		Table: []runtime.TableFunc{
+			{Name: "system", Sig: sigItoI, Call: onHooks((*hooks).system)},
+			{Name: "popen", Sig: sigIItoI, Call: onHooks((*hooks).popen)},
+			{Name: "pclose", Sig: sigItoI, Call: onHooks((*hooks).pclose)},
+		},
+	}
+}
+
+// mapSegment serves anonymous maps of a megabyte and more, which are Postgres'
+// shared memory, without clearing them page by page. 0 leaves all others to
+// the guest's own mmap.
+func mapSegment(i *runtime.Instance, s []uint64) {
+	const mapAnonymous = 0x20
+	n, flags := uint32(s[1]), uint32(s[3])
+	s[0] = 0
+	if flags&mapAnonymous == 0 || n < 1<<20 {
+		return
+	}
+	p, err := i.MapZeros(n)
+	if err != nil {
+		panic(err)
+	}
+	s[0] = uint64(p)
+}
+
+// Static variables that tell what a session has left in its backend.
+const (
+	tempNamespaceAddr   = 2777896 // myTempNamespace, src/backend/catalog/namespace.c
+	listenChannelsAddr  = 2778116 // listenChannels, src/backend/commands/async.c
+	preparedQueriesAddr = 2778192 // prepared_queries, src/backend/commands/prepare.c
+	sequencesAddr       = 2778204 // seqhashtab, src/backend/commands/sequence.c
+	lastSequenceAddr    = 2778208 // last_used_seq, the same
+	localLocksAddr      = 2798344 // LockMethodLocalHash, src/backend/storage/lmgr/lock.c
+	nondefListAddr      = 2878892 // guc_nondef_list, src/backend/utils/misc/guc.c
+	portalsAddr         = 2880908 // PortalHashTable, src/backend/utils/mmgr/portalmem.c
+)

@@ -1,0 +1,107 @@
+package pglite
+
+import (
+	"context"
+	"strconv"
+)
+
+// checkLogin does what Postgres does between authentication and the first
+// query, in its order and words (InitializeSessionUserId in
+// src/backend/utils/init/miscinit.c, CheckMyDatabase in postinit.c), so that a
+// connection that fails costs no backend.
+func (c *Cluster) checkLogin(ctx context.Context, user, db string) error {
+	rows, err := c.asHost(ctx, `select r.rolcanlogin, r.rolsuper, r.rolconnlimit, d.oid is not null, d.datallowconn, d.datconnlimit,
+		case when d.oid is not null then pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') end
+		from pg_catalog.pg_authid r left join pg_catalog.pg_database d on d.datname = `+quoteLiteral(db)+`
+		where r.rolname = `+quoteLiteral(user))
+	if err != nil {
+		return asFatal(err)
+	}
+	if len(rows) == 0 {
+		return fatal("28000", "role \"%s\" does not exist", user)
+	}
+	r := rows[0]
+	canLogin, super, exists, allowed, granted := r[0] == "t", r[1] == "t", r[3] == "t", r[4] == "t", r[6] == "t"
+	ofRole, ofDB := c.count(user, db)
+	switch {
+	case !canLogin:
+		return fatal("28000", "role \"%s\" is not permitted to log in", user)
+	case !super && full(r[2], ofRole):
+		return fatal("53300", "too many connections for role \"%s\"", user)
+	case !exists:
+		return fatal("3D000", "database \"%s\" does not exist", db)
+	case !allowed:
+		return fatal("55000", "database \"%s\" is not currently accepting connections", db)
+	case !granted:
+		e := fatal("42501", "permission denied for database \"%s\"", db)
+		e.Detail = "User does not have CONNECT privilege."
+		return e
+	case !super && full(r[5], ofDB):
+		return fatal("53300", "too many connections for database \"%s\"", db)
+	}
+	return nil
+}
+
+// full compares a number of connections with a limit, −1 for none.
+func full(limit string, n int) bool {
+	max, err := strconv.Atoi(limit)
+	return err == nil && max >= 0 && n >= max
+}
+
+// RoleSecret is what pg_authid holds as a role's password, "" when it has none,
+// has outlived it, or does not exist.
+func (c *Cluster) RoleSecret(ctx context.Context, role string) (string, error) {
+	rows, err := c.asHost(ctx, `select rolpassword from pg_catalog.pg_authid
+		where rolname = `+quoteLiteral(role)+` and coalesce(rolvaliduntil > pg_catalog.now(), true)`)
+	if err != nil || len(rows) == 0 {
+		return "", err
+	}
+	return rows[0][0], nil
+}
+
+// enter books a session, leave takes it out.
+func (c *Cluster) enter(s *Session) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.err != nil {
+		return c.mu.err
+	}
+	c.mu.nextPID++
+	c.mu.sessions[s] = c.mu.nextPID
+	return nil
+}
+
+func (c *Cluster) leave(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.mu.sessions, s)
+}
+
+func (c *Cluster) pidOf(s *Session) uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.sessions[s]
+}
+
+// count counts the sessions of a role and of a database.
+func (c *Cluster) count(user, db string) (ofRole, ofDB int) {
+	for _, s := range c.all() {
+		if s.user == user {
+			ofRole++
+		}
+		if s.db == db {
+			ofDB++
+		}
+	}
+	return ofRole, ofDB
+}
+
+func (c *Cluster) all() []*Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*Session, 0, len(c.mu.sessions))
+	for s := range c.mu.sessions {
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,0 +1,50 @@
+package pglite
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/howdahdb/howdah/wasm"
+)
+
+// Options configures a cluster. The zero value is a cluster in memory.
+type Options struct {
+	// Dir is the data directory; "" keeps the cluster in memory. It is made,
+	// with mode 0700, when it does not exist.
+	Dir string
+	// Artifact is where the files of PGlite are taken from, as written by
+	// `howdah fetch --dir`; nil looks in the binary, in the user's cache and
+	// at npm, in this order.
+	Artifact fs.FS
+	// CacheDir replaces the user's cache folder.
+	CacheDir string
+	// Extensions are npm packages to have at hand beside the contrib
+	// extensions, by the names that wasm.Extensions lists.
+	Extensions []string
+	// Settings are Postgres parameters, as postgres -c sets them.
+	Settings []Setting
+	// Password, if not empty, becomes the password of role postgres.
+	Password string
+	// QueueTimeout is how long a session waits for a backend before it fails
+	// with SQLSTATE 53300; 0 is 30 s.
+	QueueTimeout time.Duration
+	// Logger gets Postgres' log and the cluster's own; the zero value is
+	// silent.
+	Logger zerolog.Logger
+	// Progress is told of a download and of the first compilation; may be nil.
+	Progress wasm.ProgressFunc
+}
+
+// Setting is one parameter and its value.
+type Setting struct{ Name, Value string }
+
+const defaultQueueTimeout = 30 * time.Second
+
+func (o *Options) queueTimeout() time.Duration {
+	if o.QueueTimeout > 0 {
+		return o.QueueTimeout
+	}
+	return defaultQueueTimeout
+}

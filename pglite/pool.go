@@ -1,0 +1,206 @@
+package pglite
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// pool hands out backends. Its size is one for now; nothing here but size
+// knows that.
+//
+// acquire gives, in this order: the idle backend that served the session
+// last, an idle one booted for the same role and database, a new one while
+// there are fewer than size, and otherwise the place of an idle one booted for
+// others, which ends. Without any it waits its turn, first come first served,
+// no longer than the queue's time-out.
+type pool struct {
+	size    int
+	timeout time.Duration
+	boot    func(ctx context.Context, role, db string) (*backend, error)
+	retire  func(*backend) // ends a backend that a closed pool gets back
+
+	mu      sync.Mutex
+	idle    []*backend
+	used    int               // handed out or being booted
+	out     map[*backend]bool // handed out
+	waiters []chan struct{}   // first in line first; closed to wake
+	closed  error             // why no backend is given any more
+}
+
+// acquire takes a backend for s. The error is an *Error (53300 after the
+// time-out, or what the boot said), or the reason the pool is closed.
+func (p *pool) acquire(ctx context.Context, s *Session) (*backend, error) {
+	return p.take(ctx, s, s.user, s.db)
+}
+
+// take is acquire for a role and a database, without them for any; s may be
+// nil.
+func (p *pool) take(ctx context.Context, s *Session, role, db string) (*backend, error) {
+	var timeout <-chan time.Time
+	for first := true; ; first = false {
+		p.mu.Lock()
+		if p.closed != nil {
+			p.mu.Unlock()
+			return nil, p.closed
+		}
+		if len(p.waiters) == 0 || !first {
+			b, place := p.pick(s, role, db)
+			if place {
+				p.used++
+				p.mu.Unlock()
+				return p.prepare(ctx, b, role, db)
+			}
+		}
+		turn := make(chan struct{})
+		if first {
+			p.waiters = append(p.waiters, turn)
+		} else { // woken, and yet too late
+			p.waiters = append([]chan struct{}{turn}, p.waiters...)
+		}
+		p.mu.Unlock()
+		if timeout == nil {
+			t := time.NewTimer(p.timeout)
+			defer t.Stop()
+			timeout = t.C
+		}
+		select {
+		case <-turn:
+		case <-timeout:
+			p.leave(turn)
+			return nil, &Error{
+				Severity: "ERROR", Code: "53300",
+				Message: "no backend became free within " + p.timeout.String(),
+				Hint:    "Another client holds it in a transaction, or with session state such as LISTEN, a temporary table or an advisory lock.",
+			}
+		case <-ctx.Done():
+			p.leave(turn)
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pick takes an idle backend out of the pool; place tells that the caller may
+// go on, with it or, when it is nil or for another role, by a boot. REQUIRES:
+// mu.
+func (p *pool) pick(s *Session, role, db string) (b *backend, place bool) {
+	best := -1
+	for k, x := range p.idle {
+		if x.fits(role, db) && (best < 0 || s != nil && x.last == s) {
+			best = k
+		}
+	}
+	if best < 0 {
+		if p.used+len(p.idle) < p.size {
+			return nil, true
+		}
+		if len(p.idle) == 0 {
+			return nil, false
+		}
+		best = 0
+	}
+	b = p.idle[best]
+	p.idle = append(p.idle[:best], p.idle[best+1:]...)
+	return b, true
+}
+
+// prepare makes what pick gave into a backend for role and db.
+func (p *pool) prepare(ctx context.Context, b *backend, role, db string) (*backend, error) {
+	if b != nil && b.fits(role, db) {
+		p.mu.Lock()
+		p.out[b] = true
+		p.mu.Unlock()
+		return b, nil
+	}
+	if role == "" {
+		role, db = "postgres", "postgres"
+	}
+	var err error
+	if b != nil {
+		err = b.end()
+	}
+	if err == nil {
+		b, err = p.boot(ctx, role, db)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.used--
+		p.wakeNext()
+		return nil, err
+	}
+	p.out[b] = true
+	return b, nil
+}
+
+// release takes a backend back. One that has ended leaves its place to a new
+// one; in a closed pool it ends now.
+func (p *pool) release(b *backend) {
+	alive := b.alive()
+	p.mu.Lock()
+	p.used--
+	delete(p.out, b)
+	closed := p.closed != nil
+	if alive && !closed {
+		p.idle = append(p.idle, b)
+	}
+	p.wakeNext()
+	p.mu.Unlock()
+	if alive && closed {
+		p.retire(b)
+	}
+}
+
+// wakeNext lets the first waiter try. REQUIRES: mu.
+func (p *pool) wakeNext() {
+	if len(p.waiters) > 0 {
+		close(p.waiters[0])
+		p.waiters = p.waiters[1:]
+	}
+}
+
+// leave gives up a place in the queue. A turn that came meanwhile passes on.
+func (p *pool) leave(turn chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, w := range p.waiters {
+		if w == turn {
+			p.waiters = append(p.waiters[:k], p.waiters[k+1:]...)
+			return
+		}
+	}
+	p.wakeNext()
+}
+
+// wanted tells whether somebody waits.
+func (p *pool) wanted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiters) > 0
+}
+
+// close lets nobody in any more and gives err to all who wait. It returns the
+// backends there are, idle ones and those that somebody holds: whoever calls
+// it ends them, which a holder notices at its next message.
+func (p *pool) close(err error) []*backend {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed == nil {
+		p.closed = err
+	}
+	for len(p.waiters) > 0 {
+		p.wakeNext()
+	}
+	all := p.idle
+	p.idle = nil
+	for b := range p.out {
+		all = append(all, b)
+	}
+	return all
+}
+
+// fits tells whether the backend was booted for this role and database; no
+// role asks for any.
+func (b *backend) fits(role, db string) bool {
+	return role == "" || b.role == role && b.db == db
+}

@@ -1,0 +1,421 @@
+package pglite
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// Client is the byte stream of a connected client after its startup. Write
+// and Flush are called by the goroutine that serves the session, and by
+// [Cluster.Close] never.
+type Client interface {
+	io.Reader // frontend messages; blocks
+	io.Writer // backend messages, buffered
+	Flush() error
+	// Buffered is how many bytes Read gives without blocking.
+	Buffered() int
+}
+
+// SessionOptions is what a client asks for in its startup packet.
+type SessionOptions struct {
+	User     string
+	Database string    // "" is the user's name
+	Params   []Setting // startup parameters in order, options among them
+}
+
+// Session is one client's Postgres session.
+type Session struct {
+	c       *Cluster
+	user    string
+	db      string
+	startup []Setting
+	params  []Setting
+
+	// What the serving goroutine knows.
+	cl       Client
+	in       inbound
+	b        *backend // held, nil between transactions
+	pinned   bool     // something lives in b that can't be carried over
+	status   byte     // last ReadyForQuery: 'I', 'T', 'E'; 0 within a batch
+	skipping bool     // an error came; messages are dropped up to Sync
+	split    splitter // follows what the guest answers
+	pending  []pendingStatement
+	carried
+
+	out struct { // what goes to the client; the idle pump writes, too
+		sync.Mutex
+		err   error
+		flush time.Time // of the last
+	}
+
+	mu struct {
+		sync.Mutex
+		running *backend // whose statement is ours right now
+		closed  bool
+	}
+}
+
+// NewSession checks role and database as Postgres does when a connection
+// starts, and applies the startup parameters. It may wait for a backend. The
+// error is an *Error of severity FATAL, or tells that the cluster has ended.
+func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, error) {
+	s := &Session{c: c, user: o.User, db: o.Database, startup: o.Params, status: 'I'}
+	if s.db == "" {
+		s.db = s.user
+	}
+	s.split.keep = func(t byte) bool { return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' }
+	s.split.handle = s.answered
+	s.carried.init()
+	if err := c.checkLogin(ctx, s.user, s.db); err != nil {
+		return nil, err
+	}
+	if err := s.acquire(ctx); err != nil {
+		return nil, asFatal(err)
+	}
+	defer s.release()
+	p, err := s.b.reported()
+	if err != nil {
+		return nil, asFatal(err)
+	}
+	s.params = p
+	if err := c.enter(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// asFatal raises an error to what ends a connection.
+func asFatal(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Severity != "FATAL" {
+		f := *e
+		f.Severity = "FATAL"
+		return &f
+	}
+	return err
+}
+
+// Parameters are the ParameterStatus values that the session starts with.
+func (s *Session) Parameters() []Setting { return s.params }
+
+// PID is the process id that the session's client is told. It is not what
+// pg_backend_pid gives, since backends are shared.
+func (s *Session) PID() uint32 { return s.c.pidOf(s) }
+
+// Serve runs the session: it says ReadyForQuery and passes messages between
+// client and backend until Terminate, the end of the stream, a FATAL error
+// (both nil), or the end of the cluster. When ctx ends, the running statement
+// is cancelled, the client is told FATAL 57P01 and Serve returns ctx's error.
+func (s *Session) Serve(ctx context.Context, cl Client) error {
+	s.cl = cl
+	s.in = inbound{cl: cl, r: bufio.NewReaderSize(cl, 8192)}
+	stop := context.AfterFunc(ctx, s.Cancel)
+	defer stop()
+	err := s.serve(ctx)
+	if errors.Is(err, errGone) || errors.Is(err, errExited) {
+		err = nil
+	}
+	if ctx.Err() != nil {
+		_ = s.tell(adminShutdown())
+		err = ctx.Err()
+	}
+	return errors.Join(err, s.Close())
+}
+
+// errGone ends a session whose client has left.
+var errGone = errors.New("pglite: the client is gone")
+
+func (s *Session) serve(ctx context.Context) error {
+	if err := s.send(message('Z', []byte{'I'})); err != nil {
+		return err
+	}
+	for {
+		if s.in.buffered() == 0 {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+		if err := s.in.next(); err != nil {
+			return s.lost(err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := s.message(ctx); err != nil {
+			if !errors.Is(err, errGone) {
+				_ = s.flush()
+			}
+			return err
+		}
+	}
+}
+
+// lost sorts the end of the client's stream.
+func (s *Session) lost(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		_ = s.tell(e)
+	}
+	return errGone
+}
+
+// message handles the frontend message that s.in has begun.
+func (s *Session) message(ctx context.Context) error {
+	typ := s.in.typ
+	if typ == 'X' {
+		return errGone
+	}
+	if s.skipping {
+		return s.skip(typ)
+	}
+	if s.b == nil {
+		if err := s.acquire(ctx); err != nil {
+			return s.refuse(typ, err)
+		}
+	}
+	if err := s.inspect(typ); err != nil {
+		return s.failed(err)
+	}
+	s.status = 0
+	s.setRunning(s.b)
+	err := s.b.run(s)
+	s.setRunning(nil)
+	if err != nil {
+		return s.failed(err)
+	}
+	if s.status == 'I' {
+		return s.idle()
+	}
+	return nil
+}
+
+// idle gives the backend back after a transaction, unless it holds what can't
+// be carried over.
+func (s *Session) idle() error {
+	pinned, err := s.b.pinned(s)
+	if err != nil {
+		return s.failed(err)
+	}
+	if s.pinned = pinned; pinned {
+		return nil
+	}
+	if s.in.buffered() > 0 && !s.c.pool.wanted() {
+		return nil // more is coming, and nobody waits
+	}
+	s.release()
+	return nil
+}
+
+// refuse answers a message that found no backend, as an error of the
+// statement: an extended query is skipped up to its Sync.
+func (s *Session) refuse(typ byte, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Severity == "FATAL" {
+		return s.failed(err)
+	}
+	if err := s.in.discard(); err != nil {
+		return errGone
+	}
+	if err := s.send(e.encode()); err != nil {
+		return err
+	}
+	if typ == 'Q' || typ == 'F' || typ == 'S' {
+		return s.send(message('Z', []byte{'I'}))
+	}
+	s.skipping = true
+	return nil
+}
+
+// skip drops a message after refuse.
+func (s *Session) skip(typ byte) error {
+	if err := s.in.discard(); err != nil {
+		return errGone
+	}
+	if typ == 'S' {
+		s.skipping = false
+		return s.send(message('Z', []byte{'I'}))
+	}
+	return nil
+}
+
+// failed handles an error of the backend: the session ends.
+func (s *Session) failed(err error) error {
+	if errors.Is(err, errExited) || errors.Is(err, errGone) {
+		return err
+	}
+	if b := s.b; b != nil {
+		s.c.crashed(b, err)
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		_ = s.tell(asFatal(e).(*Error))
+	} else {
+		_ = s.tell(crashShutdown())
+	}
+	return err
+}
+
+// acquire takes a backend from the pool and makes it this session's.
+func (s *Session) acquire(ctx context.Context) error {
+	b, err := s.c.pool.acquire(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.b = b
+	b.user.Store(s)
+	if err := b.adopt(s); err != nil {
+		if e := (*Error)(nil); !errors.As(err, &e) {
+			s.c.crashed(b, err)
+		}
+		s.release()
+		return fmt.Errorf("pglite: prepare the backend: %w", err)
+	}
+	return nil
+}
+
+// release gives the backend back to the pool.
+func (s *Session) release() {
+	if b := s.b; b != nil {
+		s.b, s.pinned = nil, false
+		b.user.Store(nil)
+		s.c.pool.release(b)
+	}
+}
+
+// Cancel cancels the running statement, if there is one: 57014. It may be
+// called from any goroutine.
+func (s *Session) Cancel() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.mu.running; b != nil {
+		b.mem.StoreUint32(b.addr.queryCancelPending, 1)
+		b.poke()
+	}
+}
+
+func (s *Session) setRunning(b *backend) {
+	s.mu.Lock()
+	s.mu.running = b
+	s.mu.Unlock()
+}
+
+// Close ends the session: an open transaction is rolled back, what the
+// session left in its backend is discarded, the backend goes back to the pool.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	closed := s.mu.closed
+	s.mu.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	s.c.leave(s)
+	b := s.b
+	if b == nil {
+		return nil
+	}
+	err := b.discard(s)
+	if err != nil && !errors.Is(err, errExited) {
+		s.c.crashed(b, err)
+	} else {
+		err = nil
+	}
+	s.release()
+	return err
+}
+
+// --- what goes to the client ---
+
+// send writes a message of the host's own.
+func (s *Session) send(m []byte) error {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.err == nil {
+		_, s.out.err = s.cl.Write(m)
+	}
+	return s.gone()
+}
+
+// gone is errGone when writing to the client has failed. REQUIRES: out.
+func (s *Session) gone() error {
+	if s.out.err != nil {
+		return errGone
+	}
+	return nil
+}
+
+func (s *Session) tell(e *Error) error {
+	if s.cl == nil {
+		return nil
+	}
+	if err := s.send(e.encode()); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+func (s *Session) flush() error {
+	s.out.Lock()
+	defer s.out.Unlock()
+	s.out.flush = time.Now()
+	if s.out.err == nil {
+		s.out.err = s.cl.Flush()
+	}
+	return s.gone()
+}
+
+// flushAfter bounds how long an answer waits in the client's buffer while the
+// statement goes on.
+const flushAfter = 20 * time.Millisecond
+
+// write takes what the guest answers (sink). A client that is gone gets
+// nothing more; its statement is cancelled.
+func (s *Session) write(p []byte) {
+	s.split.scan(p)
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.err != nil {
+		return
+	}
+	if _, s.out.err = s.cl.Write(p); s.out.err == nil && time.Since(s.out.flush) > flushAfter {
+		s.out.err = s.cl.Flush()
+		s.out.flush = time.Now()
+	}
+	if s.out.err != nil {
+		s.Cancel()
+	}
+}
+
+// answered looks at the messages that tell what became of the session.
+func (s *Session) answered(typ byte, body []byte) {
+	switch typ {
+	case 'Z':
+		s.status = body[0]
+		s.pending = s.pending[:0]
+	case '1', '3', 'E':
+		s.settle(typ)
+	case 'C':
+		s.completed(body)
+	}
+}
+
+// read gives the guest the current message, and the next ones when it asks in
+// the middle of one, as COPY FROM STDIN does (feed).
+func (s *Session) read(p []byte) int {
+	if s.in.empty() {
+		if s.flush() != nil || s.in.next() != nil || s.in.typ == 'X' {
+			return 0
+		}
+	}
+	n, err := s.in.read(p)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (s *Session) empty() bool { return s.in.empty() }
