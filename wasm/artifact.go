@@ -66,8 +66,8 @@ func (a *Artifact) Close() error {
 	return a.closed
 }
 
-// keptNot notes that the next start has to get something anew.
-func (a *Artifact) keptNot(err error) {
+// noteUnkept notes that the next start has to get something anew.
+func (a *Artifact) noteUnkept(err error) {
 	if a.unkept == nil {
 		a.unkept = err
 		a.notice("%v: nothing is kept for the next start", err)

@@ -102,9 +102,13 @@ func TestProcessesShareOneFetch(t *testing.T) {
 // nobody, and what it left behind is swept.
 func TestKilledFetchLeavesNoLock(t *testing.T) {
 	dir := t.TempDir()
-	out, in := io.Pipe()
-	first := child(t, dir, os.Geteuid(), in)
+	first := child(t, dir, os.Geteuid(), nil)
 	first.Env = append(first.Env, "TMPDIR="+openDir(t, os.Geteuid())) // it will not tidy up
+	first.Stdout = nil
+	out, err := first.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,11 +118,9 @@ func TestKilledFetchLeavesNoLock(t *testing.T) {
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(io.Discard, out) // ends when the pipe is closed below
 	if err := first.Wait(); err == nil {
 		t.Error("the process was not killed")
 	}
-	in.Close()
 	left := filepath.Join(dir, "pglite-0.5.16", temporary+"tree-1")
 	if err := os.MkdirAll(filepath.Dir(left), 0o700); err != nil {
 		t.Fatal(err)

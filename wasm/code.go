@@ -73,7 +73,7 @@ func (a *Artifact) openCode(ctx context.Context, embedded fs.FS) error {
 	folder := filepath.Join(shared, here.folder())
 	err = privateCode(filepath.Dir(shared), shared, folder)
 	if errors.Is(err, errUnusable) {
-		a.keptNot(err)
+		a.noteUnkept(err)
 		names, err := codeEntries(folder)
 		if err != nil {
 			return err

@@ -69,7 +69,7 @@ func (a *Artifact) find(ctx context.Context, o Options, embedded fs.FS) error {
 func (a *Artifact) openCache(dir string) error {
 	c, err := openCache(dir)
 	if errors.Is(err, errUnusable) {
-		a.keptNot(err)
+		a.noteUnkept(err)
 		return nil
 	}
 	a.cache = c
@@ -95,7 +95,7 @@ func (a *Artifact) readCache(ctx context.Context, s supplier) error {
 				return err
 			}
 		case errors.Is(err, errUnusable):
-			a.keptNot(err)
+			a.noteUnkept(err)
 		default:
 			return err
 		}
@@ -134,7 +134,7 @@ func (a *Artifact) keep(i int, files map[string][]byte) error {
 		if !errors.Is(err, errUnusable) {
 			err = fmt.Errorf("%w: %w", errUnusable, err)
 		}
-		a.keptNot(err)
+		a.noteUnkept(err)
 	}
 	a.content[i] = files
 	return nil
