@@ -37,18 +37,26 @@ type Cluster struct {
 // Open starts a cluster: it loads the artifact, takes the data directory's
 // lock, makes the cluster with initdb if there is none, and starts a backend,
 // which recovers what a crash has left.
-func Open(ctx context.Context, o Options) (_ *Cluster, err error) {
-	c := &Cluster{o: o, log: o.Logger, done: make(chan struct{}), closed: make(chan struct{})}
-	c.mu.sessions = map[*Session]uint32{}
-	c.mu.nextPID = firstPID
+func Open(ctx context.Context, o Options) (*Cluster, error) {
 	if err := checkSettings(o.Settings); err != nil {
 		return nil, err
 	}
+	var dir *dataDir
 	if o.Dir != "" {
-		if c.dir, err = openDataDir(o.Dir); err != nil {
+		var err error
+		if dir, err = openDataDir(o.Dir); err != nil {
 			return nil, err
 		}
 	}
+	return open(ctx, o, dir)
+}
+
+// open starts a cluster on a data directory, which it closes in any case; nil
+// is memory.
+func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
+	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
+	c.mu.sessions = map[*Session]uint32{}
+	c.mu.nextPID = firstPID
 	defer func() {
 		if err != nil {
 			c.free()

@@ -4,11 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/gofrs/flock"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
@@ -18,8 +17,8 @@ import (
 // that died holds none.
 type dataDir struct {
 	path  string
-	fs    *vfs.Dir
-	lock  *flock.Flock
+	fs    vfs.FS
+	lock  io.Closer
 	empty bool // no cluster in it yet
 }
 
@@ -46,12 +45,14 @@ func openDataDir(dir string) (_ *dataDir, err error) {
 	if _, err := d.look(); err != nil {
 		return nil, err
 	}
-	if d.lock, err = lockDir(abs); err != nil {
+	lock, err := lockDir(abs)
+	if err != nil {
 		return nil, err
 	}
+	d.lock = lock
 	defer func() {
 		if err != nil {
-			_ = d.lock.Unlock()
+			_ = lock.Close()
 		}
 	}()
 	if d.empty, err = d.look(); err != nil { // another may have filled it meanwhile
@@ -128,14 +129,16 @@ func (d *dataDir) checkControl() error {
 // fill writes a fresh cluster into the directory and syncs all of it, so that
 // a crash in between leaves either nothing that counts or a cluster.
 func (d *dataDir) fill(m *vfs.Memory) error {
-	marker := filepath.Join(d.path, initMarker)
-	if err := os.WriteFile(marker, nil, 0o600); err != nil {
+	if err := writeFile(d.fs, "/"+initMarker, nil); err != nil {
+		return fmt.Errorf("pglite: fill data directory: %w", err)
+	}
+	if err := d.fs.SyncDir("/"); err != nil {
 		return fmt.Errorf("pglite: fill data directory: %w", err)
 	}
 	if err := copyTree(m, guestData, d.fs, "/"); err != nil {
 		return fmt.Errorf("pglite: fill data directory %s: %w", d.path, err)
 	}
-	if err := os.Remove(marker); err != nil {
+	if err := d.fs.Unlink("/" + initMarker); err != nil {
 		return fmt.Errorf("pglite: fill data directory: %w", err)
 	}
 	if err := d.fs.SyncDir("/"); err != nil {
@@ -221,10 +224,13 @@ func clearDir(dir string) error {
 // close gives the directory up.
 func (d *dataDir) close() error {
 	var err error
-	if d.fs != nil {
-		err = d.fs.Close()
+	if c, ok := d.fs.(io.Closer); ok {
+		err = c.Close()
 	}
-	return errors.Join(err, d.lock.Unlock())
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
+	}
+	return err
 }
 
 // controlIsOurs tells a cluster of this build from one of a 64-bit server by

@@ -172,6 +172,15 @@ func (i *Instance) String(p uint32) string {
 	return string(b[:n])
 }
 
+// LongString reads a C string of any length.
+func (i *Instance) LongString(p uint32) string {
+	b := i.Bytes(p, uint32(len(i.mem.Bytes())-int(p)))
+	if n := bytes.IndexByte(b, 0); n >= 0 {
+		b = b[:n]
+	}
+	return string(b)
+}
+
 // Uint32 reads a little-endian u32.
 func (i *Instance) Uint32(p uint32) uint32 { return binary.LittleEndian.Uint32(i.Bytes(p, 4)) }
 

@@ -32,8 +32,9 @@ func (c *embedCmd) Run() (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 
 	files := filepath.Join(work, "files")
-	progress := newProgress(log)
-	source := wasm.Options{CacheDir: c.CacheDir, Extensions: c.Extensions, Progress: progress}
+	report, end := newProgress(log)
+	defer end()
+	source := wasm.Options{CacheDir: c.CacheDir, Extensions: c.Extensions, Progress: report}
 	if err := wasm.Fetch(ctx, source, files); err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}
@@ -42,7 +43,7 @@ func (c *embedCmd) Run() (err error) {
 		CacheDir:   filepath.Join(work, "cache"),
 		Extensions: c.Extensions,
 		Logger:     log,
-		Progress:   progress,
+		Progress:   report,
 	}
 	cluster, err := pglite.Open(ctx, options)
 	if err != nil {

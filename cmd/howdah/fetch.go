@@ -30,11 +30,13 @@ func (c *fetchCmd) Run() error {
 	log := c.logger()
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
+	report, end := newProgress(log)
 	err := wasm.Fetch(ctx, wasm.Options{
 		CacheDir:   c.CacheDir,
 		Extensions: c.Extensions,
-		Progress:   newProgress(log),
+		Progress:   report,
 	}, c.Dir)
+	end()
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}

@@ -32,7 +32,6 @@ func (f *databaseFlags) options(log zerolog.Logger) pglite.Options {
 		Settings:     f.Settings,
 		QueueTimeout: f.QueueTimeout,
 		Logger:       log,
-		Progress:     newProgress(log),
 	}
 }
 

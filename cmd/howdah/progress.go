@@ -13,10 +13,10 @@ import (
 
 // newProgress shows the stages of a first start, one after the other: as a bar
 // when standard error is a terminal, else as one event at the start of each.
-// The function may be called from several goroutines.
-func newProgress(log zerolog.Logger) wasm.ProgressFunc {
+// report may be called on several goroutines, until end takes the bar away.
+func newProgress(log zerolog.Logger) (report wasm.ProgressFunc, end func()) {
 	p := &progress{log: log, bars: stderrIsTerminal()}
-	return p.report
+	return p.report, p.end
 }
 
 type progress struct {
@@ -42,22 +42,34 @@ func (p *progress) report(stage string, done, total int64) {
 	}
 	// A bar that cannot be drawn is no reason to fail.
 	if total > 0 && done >= total {
-		_ = p.mu.bar.Finish()
-		p.mu.bar = nil
+		p.clear()
 		return
 	}
 	_ = p.mu.bar.Set64(done)
 }
 
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+// clear is called with mu held.
+func (p *progress) clear() {
+	if p.mu.bar != nil {
+		_ = p.mu.bar.Finish()
+		p.mu.bar = nil
+	}
+}
+
+// begin is called with mu held.
 func (p *progress) begin(stage string, total int64) {
 	p.mu.stage = stage
 	if !p.bars {
 		p.log.Info().Msg(stage)
 		return
 	}
-	if p.mu.bar != nil {
-		_ = p.mu.bar.Finish()
-	}
+	p.clear()
 	if total <= 0 {
 		total = -1
 	}
@@ -67,6 +79,7 @@ func (p *progress) begin(stage string, total int64) {
 		progressbar.OptionSetWidth(24),
 		progressbar.OptionShowBytes(total > 0),
 		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetRenderBlankState(true),
 		progressbar.OptionClearOnFinish(),
 	)
 }

@@ -28,7 +28,10 @@ type server struct {
 // startServer opens the cluster and serves it on the listeners, which it owns
 // from here on, also when it fails.
 func startServer(ctx context.Context, c pglite.Options, w wire.Options, listeners ...net.Listener) (*server, error) {
+	report, end := newProgress(c.Logger)
+	c.Progress = report
 	cluster, err := pglite.Open(ctx, c)
+	end()
 	if err != nil {
 		closeAll(listeners)
 		return nil, startError(ctx, err)

@@ -86,7 +86,7 @@ func (d *Dir) Open(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, hostError(err)
 	}
-	file, err := newDirFile(f)
+	file, err := newDirFile(f, flag)
 	if err != nil {
 		f.Close()
 		return nil, hostError(err)
@@ -146,7 +146,7 @@ func (d *Dir) Rmdir(name string) error {
 		return syscall.EBUSY
 	}
 	err = hostError(d.rmdir(name))
-	if Errno(err) == syscall.EEXIST { // POSIX lets a host choose
+	if Errno(err) == syscall.EEXIST { // as in Rename
 		return syscall.ENOTEMPTY
 	}
 	return err
@@ -155,15 +155,15 @@ func (d *Dir) Rmdir(name string) error {
 // Rename implements [FS].
 func (d *Dir) Rename(from, to string) error {
 	from, to, err := localPair(from, to)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case from == "." || to == ".":
-		return syscall.EBUSY
 	}
 	err = hostError(d.rename(from, to))
-	if Errno(err) == syscall.EEXIST {
+	switch errno := Errno(err); {
+	case errno == syscall.EEXIST: // POSIX lets a host choose
 		return syscall.ENOTEMPTY
+	case errno == syscall.EINVAL && (from == "." || to == "."): // darwin
+		return syscall.EBUSY
 	}
 	return err
 }
@@ -175,9 +175,10 @@ func (d *Dir) Link(from, to string) error {
 	case err != nil:
 		return err
 	case to == ".":
+		if _, err := d.root.Lstat(from); err != nil {
+			return hostError(err)
+		}
 		return syscall.EEXIST
-	case from == ".":
-		return syscall.EPERM
 	}
 	return hostError(d.root.Link(from, to))
 }

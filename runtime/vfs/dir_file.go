@@ -12,14 +12,15 @@ import (
 // Close at the same time; mu makes those safe that take the descriptor out of
 // it.
 type dirFile struct {
-	f   *os.File
-	dir bool
+	f    *os.File
+	dir  bool
+	flag int // access mode of Open
 
 	mu     sync.RWMutex
 	closed bool
 }
 
-func newDirFile(f *os.File) (*dirFile, error) {
+func newDirFile(f *os.File, flag int) (*dirFile, error) {
 	info, err := fileInfo(f)
 	if err != nil {
 		return nil, err
@@ -27,12 +28,15 @@ func newDirFile(f *os.File) (*dirFile, error) {
 	if t := info.Mode.Type(); t != 0 && t != fs.ModeDir {
 		return nil, syscall.EPERM
 	}
-	return &dirFile{f: f, dir: info.Mode.IsDir()}, nil
+	return &dirFile{f: f, dir: info.Mode.IsDir(), flag: flag & (ReadOnly | WriteOnly | ReadWrite)}, nil
 }
 
 func (f *dirFile) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, syscall.EINVAL
+	}
+	if len(p) == 0 {
+		return 0, f.allowed(WriteOnly)
 	}
 	n, err := f.f.ReadAt(p, off)
 	if err == nil || err == io.EOF {
@@ -45,11 +49,25 @@ func (f *dirFile) WriteAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, syscall.EINVAL
 	}
+	if len(p) == 0 {
+		return 0, f.allowed(ReadOnly)
+	}
 	n, err := f.f.WriteAt(p, off)
 	if err == nil {
 		return n, nil
 	}
 	return n, hostError(err)
+}
+
+// allowed is what an access without bytes returns, which package os does not
+// ask the host about.
+func (f *dirFile) allowed(not int) error {
+	return f.open(func() error {
+		if f.flag == not {
+			return syscall.EBADF
+		}
+		return nil
+	})
 }
 
 func (f *dirFile) Truncate(size int64) error { return hostError(f.f.Truncate(size)) }

@@ -271,26 +271,23 @@ func (m *Memory) Rmdir(name string) error {
 func (m *Memory) Rename(from, to string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	src, err := m.find(from, false)
+	src, err := m.lookup(from, false)
 	if err != nil {
 		return err
 	}
 	dst, err := m.lookup(to, false)
-	if err != nil {
+	// Of several reasons to refuse, Linux gives the first of this order.
+	switch {
+	case err != nil:
 		return err
-	}
-	if src.name == "" || dst.name == "" {
+	case src.name == "" || dst.name == "":
 		return syscall.EBUSY
-	}
-	if src.node.dir != nil {
-		for up := dst.dir; ; up = m.inodes[up.parent] {
-			if up == src.node {
-				return syscall.EINVAL
-			}
-			if up == m.root {
-				break
-			}
-		}
+	case src.node == nil:
+		return syscall.ENOENT
+	case m.above(src.node, dst.dir):
+		return syscall.EINVAL
+	case dst.node != nil && m.above(dst.node, src.dir):
+		return syscall.ENOTEMPTY
 	}
 	if old := dst.node; old != nil {
 		switch {
@@ -316,6 +313,16 @@ func (m *Memory) Rename(from, to string) error {
 	m.enter(dst.dir, dst.name, src.node)
 	src.node.opens--
 	return nil
+}
+
+// above reports whether n is dir or a directory above it. REQUIRES: m.mu.
+func (m *Memory) above(n, dir *inode) bool {
+	for ; dir != n; dir = m.inodes[dir.parent] {
+		if dir == m.root {
+			return false
+		}
+	}
+	return true
 }
 
 func (at place) entry() entryName { return entryName{at.dir.ino, at.name} }
