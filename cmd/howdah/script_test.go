@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 //	                    a notice is written to the file "notice"
 //	await FILE          wait until the file exists
 //	exits N COMMAND…    run a command, which has to exit with N
-//	signal NAME         send SIGTERM or SIGHUP to what runs in the background
+//	signal TERM|HUP     send a signal to every howdah in the background
 //	certificate         write cert.pem and key.pem for 127.0.0.1
 //
 // and the condition [artifact]. PORT is a free port, URL a database on it.
@@ -189,7 +189,9 @@ func signalBackground(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: signal TERM|HUP")
 	}
 	for _, cmd := range ts.BackgroundCmds() {
-		ts.Check(cmd.Process.Signal(signals[args[0]]))
+		if filepath.Base(cmd.Path) == "howdah" {
+			ts.Check(cmd.Process.Signal(signals[args[0]]))
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ func startServer(ctx context.Context, c pglite.Options, w wire.Options, listener
 	end()
 	if err != nil {
 		closeAll(listeners)
-		return nil, startError(ctx, err)
+		return nil, startError(ctx, c.Dir, err)
 	}
 	w.Cluster = cluster
 	front, err := wire.New(w)
@@ -79,17 +80,29 @@ func (s *server) shutdown(ctx context.Context) error {
 	return errors.Join(err, s.cluster.Close(ctx))
 }
 
-// startError tells what the user has to correct from what went wrong at start.
-func startError(ctx context.Context, err error) error {
-	var refused *pglite.Error // a setting that Postgres does not take
+// startError tells what the user has to correct from what went wrong at start:
+// a data directory that is taken, foreign or out of reach, and a setting that
+// Postgres refuses.
+func startError(ctx context.Context, dir string, err error) error {
+	var refused *pglite.Error
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped before the database was ready: %w", context.Cause(ctx))
 	case errors.Is(err, pglite.ErrLocked), errors.Is(err, pglite.ErrNotCluster),
-		errors.Is(err, fs.ErrPermission), errors.As(err, &refused):
+		errors.Is(err, fs.ErrPermission), isAbout(err, dir), errors.As(err, &refused):
 		return usageError{err}
 	}
 	return err
+}
+
+// isAbout reports whether err comes from opening or making dir itself.
+func isAbout(err error, dir string) bool {
+	var failed *fs.PathError
+	if dir == "" || !errors.As(err, &failed) {
+		return false
+	}
+	abs, absErr := filepath.Abs(dir)
+	return absErr == nil && failed.Path == abs
 }
 
 func closeAll(listeners []net.Listener) {
