@@ -96,7 +96,7 @@ func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, role
 	}
 	b.inst, err = e.backend.Instantiate(ctx, runtime.Process{
 		FS: ns, Env: backendEnv, Data: b, Alarm: b.alarm,
-		Stdout: b.log.write, Stderr: b.log.write,
+		Stdout: b.log.quiet, Stderr: b.log.write,
 	})
 	if err != nil {
 		return nil, err

@@ -85,3 +85,13 @@ func (m *inbound) discard() error {
 
 // buffered is how many bytes can be had without waiting for the client.
 func (m *inbound) buffered() int { return m.r.Buffered() + m.cl.Buffered() }
+
+// syncFollows tells whether the message after this one is here and a Sync, and
+// nothing comes behind it. The body must have been read ahead.
+func (m *inbound) syncFollows() bool {
+	if m.left > 0 || m.buffered() != headerSize {
+		return false
+	}
+	b, err := m.r.Peek(headerSize)
+	return err == nil && b[0] == 'S'
+}

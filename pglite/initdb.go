@@ -111,7 +111,7 @@ func (e *engine) runBackend(ctx context.Context, ns *vfs.Namespace, args []strin
 	i, err := e.backend.Instantiate(ctx, runtime.Process{
 		FS: ns, Env: backendEnv, Stdin: in, Data: h,
 		Stdout: func(b []byte) { out.Write(b) },
-		Stderr: log.write,
+		Stderr: log.quiet,
 	})
 	if err != nil {
 		return 0, nil, errors.Join(err, in.Close())

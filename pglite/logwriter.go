@@ -50,6 +50,14 @@ func (w *logWriter) write(b []byte) {
 	w.emit(cur)
 }
 
+// quiet takes what is of interest only to somebody who looks for an error: the
+// prompts of a single-user backend, the log of initdb's.
+func (w *logWriter) quiet(b []byte) {
+	if s := strings.TrimSpace(string(b)); s != "" {
+		w.log.Debug().Str("source", "postgres").Msg(s)
+	}
+}
+
 // logEntry is one ereport.
 type logEntry struct {
 	code, pid, level, text string

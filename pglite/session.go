@@ -173,7 +173,11 @@ func (s *Session) message(ctx context.Context) error {
 		return s.skip(typ)
 	}
 	if s.b == nil {
-		if err := s.acquire(ctx); err != nil {
+		err := s.acquireFor(ctx, typ)
+		if err == errDeferred {
+			return nil
+		}
+		if err != nil {
 			return s.refuse(typ, err)
 		}
 	}
@@ -275,6 +279,33 @@ func (s *Session) acquire(ctx context.Context) error {
 		return fmt.Errorf("pglite: prepare the backend: %w", err)
 	}
 	return nil
+}
+
+// parseGrace is how long a Parse waits for a backend before it is deferred.
+const parseGrace = 50 * time.Millisecond
+
+// errDeferred means that a Parse was answered without a backend.
+var errDeferred = errors.New("pglite: parse deferred")
+
+// acquireFor is acquire for a message of this type.
+func (s *Session) acquireFor(ctx context.Context, typ byte) error {
+	if typ != 'P' {
+		return s.acquire(ctx)
+	}
+	grace, cancel := context.WithTimeout(ctx, parseGrace)
+	err := s.acquire(grace)
+	cancel()
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+	deferred, err := s.deferParse()
+	if err != nil {
+		return err
+	}
+	if deferred {
+		return errDeferred
+	}
+	return s.acquire(ctx)
 }
 
 // release gives the backend back to the pool.

@@ -129,7 +129,7 @@ func (s *Session) agree(name string) error {
 		}
 	}
 	if ok {
-		return s.b.parse(name, mine)
+		return s.b.parse(s, name, mine)
 	}
 	return nil
 }
@@ -160,14 +160,71 @@ func (b *backend) forget(name string) error {
 	return b.quietly(message('C', []byte{'S'}, cstring(name)))
 }
 
-// parse prepares a statement in the guest. An error is not reported: the
-// message that needs the statement will meet it and fail as it should.
-func (b *backend) parse(name string, def statement) error {
-	out, err := b.ask(message('P', cstring(name), []byte(def)))
-	if err == nil && out.err == nil {
+// parse prepares a statement of s in the guest. What is wrong with it by now
+// (its table is gone, or it was deferred and never right) s is told, as it
+// would be at the message that needs the statement; the guest then skips to
+// the client's Sync by itself.
+func (b *backend) parse(s *Session, name string, def statement) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := &silentSink{s: s}
+	if err := b.execute(&bytesFeed{message('P', cstring(name), []byte(def))}, out); err != nil {
+		return err
+	}
+	b.feed, b.sink = &bytesFeed{}, out
+	defer func() { b.feed, b.sink = nil, nil }()
+	if _, err := b.call0("pgl_pq_flush", b.fn.flush); err != nil {
+		return err
+	}
+	if !out.failed {
 		b.prepared[name] = def
 	}
-	return err
+	return nil
+}
+
+// silentSink passes on errors and notices, and drops completions.
+type silentSink struct {
+	s      *Session
+	split  splitter
+	failed bool
+}
+
+func (q *silentSink) write(p []byte) {
+	if q.split.handle == nil {
+		q.split.keep = func(t byte) bool { return t == 'E' || t == 'N' }
+		q.split.handle = func(typ byte, body []byte) {
+			q.failed = q.failed || typ == 'E'
+			q.s.write(message(typ, body))
+		}
+	}
+	q.split.scan(p)
+}
+
+// deferParse answers a Parse for which no backend came in time, when nothing
+// but its Sync is with it: the statement is kept and prepared at its first
+// use. A client that prepares on one connection while another of its own is in
+// a transaction would wait for itself otherwise; libpq's PQprepare in a
+// program with one thread does.
+func (s *Session) deferParse() (bool, error) {
+	body, err := s.in.prefix(s.in.size())
+	if err != nil {
+		return false, err
+	}
+	name, def, ok := cut(body)
+	if _, have := s.statements[name]; !ok || have && name != "" || !s.in.syncFollows() {
+		return false, nil
+	}
+	s.statements[name] = statement(def)
+	if err := s.in.discard(); err != nil {
+		return false, err
+	}
+	if err := s.in.next(); err != nil { // the Sync
+		return false, err
+	}
+	if err := s.in.discard(); err != nil {
+		return false, err
+	}
+	return true, s.send(append(message('1'), message('Z', []byte{'I'})...))
 }
 
 // settle books the completion of the first pending statement, or the error
