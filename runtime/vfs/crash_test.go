@@ -212,6 +212,9 @@ func TestCrashOutcomes(t *testing.T) {
 			mustWrite(t, h, []byte("data"), 0)
 			must(t, h.Sync())
 		}, []string{"/f=", "/f=data"}},
+		{"put", vfs.CrashOptions{}, func(t *testing.T, c *vfs.Crash) {
+			must(t, c.PutFile("/f", 0o600, []byte("data")))
+		}, []string{"", "/f=data"}},
 		{"written back", vfs.CrashOptions{WriteBack: 1}, func(t *testing.T, c *vfs.Crash) {
 			h := create(t, c, "/f")
 			must(t, c.SyncDir("/"))

@@ -92,6 +92,9 @@ func (f *dirFile) Allocate(off, n int64) error {
 	if off < 0 || n <= 0 {
 		return syscall.EINVAL
 	}
+	if f.flag == ReadOnly {
+		return syscall.EBADF
+	}
 	return f.open(func() error { return allocate(f.f, off, n) })
 }
 

@@ -3,9 +3,11 @@ package vfs_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -276,4 +278,69 @@ func dump(t testing.TB, f vfs.FS, dir string) string {
 		fmt.Fprintf(&b, "%s %v %d %q\n", name, info.Mode, info.Nlink, shorten(content(t, f, name)))
 	}
 	return b.String()
+}
+
+// TestCrashSurvivesAnything does random things to a Crash and cuts the power
+// on the way: every tree that is left is whole, and once all is synced it is
+// the live one.
+func TestCrashSurvivesAnything(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := vfs.NewCrash(vfs.NewMemory(vfs.MemoryOptions{}), vfs.CrashOptions{
+			SyncEntry: rapid.Bool().Draw(rt, "sync entry"),
+			WriteBack: rapid.SampledFrom([]int64{0, 1, 3 * page}).Draw(rt, "write back"),
+		})
+		defer c.Close()
+		name := func(rt *rapid.T) string { return someName.Draw(rt, "name") }
+		rt.Repeat(map[string]func(*rapid.T){
+			"file": func(rt *rapid.T) {
+				h, err := c.Open(name(rt), vfs.ReadWrite|vfs.Create, 0o600)
+				if err != nil {
+					return
+				}
+				defer h.Close()
+				if _, err := h.WriteAt(filled('w', someSize.Draw(rt, "size")), someOffset.Draw(rt, "offset")); err != nil {
+					rt.Fatal(err)
+				}
+				switch rapid.IntRange(0, 3).Draw(rt, "then") {
+				case 0:
+					must(t, h.Sync())
+				case 1:
+					must(t, h.Truncate(someOffset.Draw(rt, "truncate")))
+				}
+			},
+			"mkdir":   func(rt *rapid.T) { c.Mkdir(name(rt), 0o700) },
+			"rename":  func(rt *rapid.T) { c.Rename(name(rt), name(rt)) },
+			"link":    func(rt *rapid.T) { c.Link(name(rt), name(rt)) },
+			"unlink":  func(rt *rapid.T) { c.Unlink(name(rt)) },
+			"rmdir":   func(rt *rapid.T) { c.Rmdir(name(rt)) },
+			"syncdir": func(rt *rapid.T) { c.SyncDir(name(rt)) },
+			"cut": func(rt *rapid.T) {
+				seed := rapid.Uint64().Draw(rt, "seed")
+				m := c.CrashClone(rand.New(rand.NewPCG(seed, 0)))
+				dump(t, m, "/")
+				must(t, m.Close())
+			},
+		})
+		syncAll(t, c, "/")
+		m := c.CrashClone(rand.New(rand.NewPCG(1, 1)))
+		defer m.Close()
+		if got, want := dump(t, m, "/"), dump(t, c, "/"); got != want {
+			rt.Fatalf("all was synced, left %s, want %s", got, want)
+		}
+	})
+}
+
+func syncAll(t testing.TB, f vfs.FS, name string) {
+	h, err := f.Open(name, vfs.ReadOnly, 0)
+	must(t, err)
+	defer h.Close()
+	must(t, h.Sync())
+	list, err := h.ReadDir()
+	if vfs.Errno(err) == syscall.ENOTDIR {
+		return
+	}
+	must(t, err)
+	for _, e := range list {
+		syncAll(t, f, path.Join(name, e.Name))
+	}
 }

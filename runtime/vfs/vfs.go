@@ -4,8 +4,10 @@
 // links; an open file ([File]) is addressed by offset and has no position of
 // its own (descriptors and their offsets belong to the program, see package
 // runtime). [Memory] keeps files as reference-counted blocks outside the Go
-// heap, [Dir] keeps them in a directory of the host, [Namespace] joins file
-// systems into one tree by mount points, and [Fault] breaks one on purpose.
+// heap, [Dir] keeps them in a directory of the host, and [Namespace] joins file
+// systems into one tree by mount points. For tests, [Fault] breaks calls on
+// purpose and [Crash] forgets what was not synced. Package vfstest is the suite
+// that all of them pass.
 //
 // Names are slash-separated and rooted at the file system ("/base/5/1259");
 // they are cleaned by the callee, and ".." never leads out of the root.
