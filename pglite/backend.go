@@ -21,7 +21,7 @@ import (
 //
 // Who holds mu runs the guest and may touch inst, feed and sink; nobody else
 // does. Between messages mu is free and no guest frame is on any stack. The
-// atomics, wake and mem's atomic stores may be used by anyone until end.
+// atomics, wake, poke and cancel may be used by anyone.
 type backend struct {
 	hooks
 	role, db string
@@ -52,6 +52,11 @@ type backend struct {
 	pumping  sync.WaitGroup // the idle pump
 
 	user atomic.Pointer[Session] // who holds the backend
+
+	live struct { // lets others than mu's holder touch mem
+		sync.Mutex
+		ended bool
+	}
 }
 
 // feed gives the guest the bytes of frontend messages. read is called while a
@@ -251,11 +256,15 @@ func (b *backend) abandon() {
 
 // close frees the instance. REQUIRES: mu.
 func (b *backend) close() {
-	if !b.ended {
-		b.ended = true
-		close(b.quit)
-		b.inst.Close()
+	if b.ended {
+		return
 	}
+	b.ended = true
+	close(b.quit)
+	b.live.Lock()
+	b.live.ended = true
+	b.live.Unlock()
+	b.inst.Close()
 }
 
 // alarm is the interval timer's: it makes a running guest look, wakes one that
@@ -265,10 +274,24 @@ func (b *backend) alarm() {
 	b.poke()
 }
 
+// cancel cancels the running statement. Any goroutine may call it.
+func (b *backend) cancel() {
+	b.live.Lock()
+	if !b.live.ended {
+		b.mem.StoreUint32(b.addr.queryCancelPending, 1)
+	}
+	b.live.Unlock()
+	b.poke()
+}
+
 // poke makes the guest come by ProcessInterrupts soon. Any goroutine may call
-// it while the backend is not ended.
+// it.
 func (b *backend) poke() {
-	b.mem.StoreUint32(b.addr.interruptPending, 1)
+	b.live.Lock()
+	if !b.live.ended {
+		b.mem.StoreUint32(b.addr.interruptPending, 1)
+	}
+	b.live.Unlock()
 	select {
 	case b.wake <- struct{}{}:
 	default:

@@ -21,10 +21,10 @@ const (
 	pgcBackend   = 4
 	pgcSClient   = 9
 	pgcSSession  = 13
-	gucSource    = 32 // offset of source in struct config_generic,
-	gucFlags     = 20 // of flags,
-	gucNondef    = 64 // of nondef_link (src/include/utils/guc_tables.h)
-	gucNoReset   = 0x000200
+	gucSource    = 32       // offset of source in struct config_generic,
+	gucFlags     = 20       // of flags,
+	gucNondef    = 64       // of nondef_link (src/include/utils/guc_tables.h)
+	gucNoReset   = 0x000008 // GUC_NO_RESET
 	maxNondefGUC = 4096
 )
 

@@ -143,7 +143,7 @@ const (
 	listenChannelsAddr  = 2778116 // listenChannels, src/backend/commands/async.c
 	preparedQueriesAddr = 2778192 // prepared_queries, src/backend/commands/prepare.c
 	sequencesAddr       = 2778204 // seqhashtab, src/backend/commands/sequence.c
-	lastSequenceAddr    = 2778208 // last_used_seq, the same
+	lastSequenceAddr    = 2778200 // last_used_seq, the same
 	localLocksAddr      = 2798344 // LockMethodLocalHash, src/backend/storage/lmgr/lock.c
 	nondefListAddr      = 2878892 // guc_nondef_list, src/backend/utils/misc/guc.c
 	portalsAddr         = 2880908 // PortalHashTable, src/backend/utils/mmgr/portalmem.c

@@ -323,8 +323,7 @@ func (s *Session) Cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.mu.running; b != nil {
-		b.mem.StoreUint32(b.addr.queryCancelPending, 1)
-		b.poke()
+		b.cancel()
 	}
 }
 
