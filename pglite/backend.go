@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/linear"
 	"github.com/howdahdb/howdah/runtime/vfs"
@@ -76,7 +74,7 @@ type addresses struct {
 
 // functions are exports called for every message.
 type functions struct {
-	loopOnce, longJmp, readyIfNecessary, flush, remaining api.Function
+	loopOnce, longJmp, readyIfNecessary, flush, remaining runtime.Function
 }
 
 // errExited is returned when the guest has ended by itself: a FATAL error, or
@@ -159,7 +157,7 @@ func (b *backend) resolve() (err error) {
 			return err
 		}
 	}
-	for name, p := range map[string]*api.Function{
+	for name, p := range map[string]*runtime.Function{
 		"PostgresMainLoopOnce": &f.loopOnce, "PostgresMainLongJmp": &f.longJmp,
 		"PostgresSendReadyForQueryIfNecessary": &f.readyIfNecessary,
 		"pgl_pq_flush":                         &f.flush, "pq_buffer_remaining_data": &f.remaining,

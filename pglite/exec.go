@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/howdahdb/howdah/runtime"
 )
 
@@ -70,7 +68,7 @@ func (b *backend) exited() error {
 }
 
 // call0 calls an export without parameters for its result.
-func (b *backend) call0(name string, f api.Function) (uint32, error) {
+func (b *backend) call0(name string, f runtime.Function) (uint32, error) {
 	b.stack[0] = 0
 	err := b.inst.CallInto(name, f, b.stack[:])
 	if exit := (*runtime.ExitError)(nil); errors.As(err, &exit) {

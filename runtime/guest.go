@@ -29,9 +29,12 @@ func (t *Trap) Error() string {
 
 func (t *Trap) Unwrap() error { return t.Err }
 
+// Function is an export that was looked up before its calls.
+type Function = api.Function
+
 // Func returns an export as a function that can be called many times without
 // allocation, though not while a call of it is running.
-func (i *Instance) Func(name string) (api.Function, error) {
+func (i *Instance) Func(name string) (Function, error) {
 	f := i.funcs[name]
 	if f == nil {
 		if f = i.main.ExportedFunction(name); f == nil {
