@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
@@ -33,7 +36,7 @@ func openDataDir(dir string) (_ *dataDir, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("pglite: data directory: %w", err)
 	}
-	if err := os.Mkdir(abs, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := makeDir(abs); err != nil {
 		return nil, fmt.Errorf("pglite: make data directory: %w", err)
 	}
 	if info, err := os.Stat(abs); err != nil {
@@ -42,64 +45,108 @@ func openDataDir(dir string) (_ *dataDir, err error) {
 		return nil, fmt.Errorf("%w: %s is not a directory", ErrNotCluster, abs)
 	}
 	d := &dataDir{path: abs}
-	if _, err := d.look(); err != nil {
+	defer func() {
+		if err != nil {
+			_ = d.close()
+		}
+	}()
+	tree, err := vfs.OpenDir(abs)
+	if err != nil {
+		return nil, fmt.Errorf("pglite: data directory: %w", err)
+	}
+	d.fs = tree
+	if _, err = d.look(); err != nil {
 		return nil, err
+	}
+	if err = writable(abs); err != nil {
+		return nil, fmt.Errorf("pglite: data directory %s can't be written: %w", abs, err)
 	}
 	lock, err := lockDir(abs)
 	if err != nil {
 		return nil, err
 	}
 	d.lock = lock
-	defer func() {
-		if err != nil {
-			_ = lock.Close()
-		}
-	}()
 	if d.empty, err = d.look(); err != nil { // another may have filled it meanwhile
 		return nil, err
 	}
 	if d.empty {
-		if err := clearDir(abs); err != nil {
-			return nil, fmt.Errorf("pglite: remove an unfinished cluster: %w", err)
+		err = d.clear()
+	}
+	return d, err
+}
+
+// makeDir makes a directory whose name outlives a power cut. One that is there
+// may have been made a moment ago, so that it gets the same.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	parent, openErr := vfs.OpenDir(filepath.Dir(dir))
+	if openErr != nil {
+		if err != nil { // not ours to read, and not made by us
+			return nil
 		}
+		return openErr
 	}
-	if d.fs, err = vfs.OpenDir(abs); err != nil {
-		return nil, fmt.Errorf("pglite: data directory %s: %w", abs, err)
-	}
-	return d, nil
+	return errors.Join(parent.SyncDir("/"), parent.Close())
 }
 
 // look tells whether the directory waits for a cluster, or why what is in it
 // is none of ours.
 func (d *dataDir) look() (empty bool, err error) {
-	names, err := os.ReadDir(d.path)
+	entries, err := list(d.fs, "/")
 	if err != nil {
-		return false, fmt.Errorf("pglite: data directory: %w", err)
+		return false, fmt.Errorf("pglite: data directory %s: %w", d.path, err)
 	}
-	var others []string
-	for _, n := range names {
-		switch n.Name() {
+	empty = true
+	for _, e := range entries {
+		switch e.Name {
 		case initMarker:
 			return true, nil
 		case lockName, "lost+found":
 		default:
-			others = append(others, n.Name())
+			empty = false
 		}
 	}
-	if len(others) == 0 {
+	if empty {
 		return true, nil
 	}
-	version, err := os.ReadFile(filepath.Join(d.path, "PG_VERSION"))
-	if errors.Is(err, os.ErrNotExist) {
+	version, err := readFile(d.fs, "/PG_VERSION")
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("%w: %s is not empty and holds no PG_VERSION", ErrNotCluster, d.path)
 	}
 	if err != nil {
-		return false, fmt.Errorf("pglite: data directory: %w", err)
+		return false, fmt.Errorf("pglite: data directory %s: %w", d.path, err)
 	}
 	if v := strings.TrimSpace(string(version)); v != "18" {
 		return false, fmt.Errorf("%w: %s was made by PostgreSQL %s, this is 18", ErrNotCluster, d.path, v)
 	}
+	if err := d.checkLinks(entries); err != nil {
+		return false, err
+	}
 	return false, d.checkControl()
+}
+
+// checkLinks refuses a cluster of which a part is elsewhere, as a native
+// server's pg_wal or tablespaces can be: Postgres would find out after it has
+// begun to change things.
+func (d *dataDir) checkLinks(top []vfs.Entry) error {
+	spaces, err := list(d.fs, "/pg_tblspc")
+	if err != nil && vfs.Errno(err) != syscall.ENOENT {
+		return fmt.Errorf("pglite: data directory %s: %w", d.path, err)
+	}
+	for dir, entries := range map[string][]vfs.Entry{"/": top, "/pg_tblspc": spaces} {
+		for _, e := range entries {
+			if e.Type != fs.ModeSymlink {
+				continue
+			}
+			if _, err := d.fs.Stat(path.Join(dir, e.Name)); vfs.Errno(err) == syscall.EPERM {
+				return fmt.Errorf("%w: %s is a symbolic link that leads out of it", ErrNotCluster, filepath.Join(d.path, dir, e.Name))
+			}
+		}
+	}
+	return nil
 }
 
 // Offsets in ControlFileData of this build, 32-bit
@@ -113,7 +160,7 @@ const (
 
 // checkControl refuses clusters of servers built for another kind of machine.
 func (d *dataDir) checkControl() error {
-	b, err := os.ReadFile(filepath.Join(d.path, "global", "pg_control"))
+	b, err := readFile(d.fs, "/global/pg_control")
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrNotCluster, d.path, err)
 	}
@@ -124,101 +171,6 @@ func (d *dataDir) checkControl() error {
 		return fmt.Errorf("%w: %s was made by a server for another kind of machine (64-bit); use pg_dump there and psql here", ErrNotCluster, d.path)
 	}
 	return nil
-}
-
-// fill writes a fresh cluster into the directory and syncs all of it, so that
-// a crash in between leaves either nothing that counts or a cluster.
-func (d *dataDir) fill(m *vfs.Memory) error {
-	if err := writeFile(d.fs, "/"+initMarker, nil); err != nil {
-		return fmt.Errorf("pglite: fill data directory: %w", err)
-	}
-	if err := d.fs.SyncDir("/"); err != nil {
-		return fmt.Errorf("pglite: fill data directory: %w", err)
-	}
-	if err := copyTree(m, guestData, d.fs, "/"); err != nil {
-		return fmt.Errorf("pglite: fill data directory %s: %w", d.path, err)
-	}
-	if err := d.fs.Unlink("/" + initMarker); err != nil {
-		return fmt.Errorf("pglite: fill data directory: %w", err)
-	}
-	if err := d.fs.SyncDir("/"); err != nil {
-		return fmt.Errorf("pglite: sync data directory: %w", err)
-	}
-	d.empty = false
-	return nil
-}
-
-// copyTree copies what is below from to below to, durably.
-func copyTree(src vfs.FS, from string, dst vfs.FS, to string) error {
-	dir, err := src.Open(from, vfs.ReadOnly, 0)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	entries, err := dir.ReadDir()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		a, b := from+"/"+e.Name, strings.TrimSuffix(to, "/")+"/"+e.Name
-		info, err := src.Lstat(a)
-		if err != nil {
-			return err
-		}
-		if !info.Mode.IsDir() {
-			if err := copyFile(src, a, dst, b, info); err != nil {
-				return fmt.Errorf("%s: %w", b, err)
-			}
-			continue
-		}
-		if err := dst.Mkdir(b, info.Mode.Perm()); err != nil {
-			return fmt.Errorf("%s: %w", b, err)
-		}
-		if err := copyTree(src, a, dst, b); err != nil {
-			return err
-		}
-	}
-	return dst.SyncDir(to)
-}
-
-func copyFile(src vfs.FS, a string, dst vfs.FS, b string, info vfs.Info) error {
-	p, err := readFile(src, a)
-	if err != nil {
-		return err
-	}
-	f, err := dst.Open(b, vfs.WriteOnly|vfs.Create|vfs.Exclusive, info.Mode.Perm())
-	if err != nil {
-		return err
-	}
-	if _, err = f.WriteAt(p, 0); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// clearDir empties a directory in which a cluster was being made.
-func clearDir(dir string) error {
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	marked := false
-	for _, n := range names {
-		marked = marked || n.Name() == initMarker
-	}
-	if !marked {
-		return nil
-	}
-	for _, n := range names {
-		switch n.Name() {
-		case initMarker, lockName, "lost+found":
-		default:
-			if err := os.RemoveAll(filepath.Join(dir, n.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return os.Remove(filepath.Join(dir, initMarker))
 }
 
 // close gives the directory up.

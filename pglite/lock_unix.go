@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
 )
 
 // lockName is a file that the lock needs; none here.
@@ -23,4 +24,9 @@ func lockDir(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, dir)
 	}
 	return l, nil
+}
+
+// writable tells whether files can be made in a directory, without making one.
+func writable(dir string) error {
+	return unix.Faccessat(unix.AT_FDCWD, dir, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 }
