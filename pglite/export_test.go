@@ -1,0 +1,67 @@
+package pglite
+
+import (
+	"context"
+	"sync"
+
+	"github.com/howdahdb/howdah/runtime/vfs"
+)
+
+// OpenOn opens the cluster that a file system holds, as Open does a directory
+// of the host, without a lock. What has no Close is left open by the cluster.
+func OpenOn(ctx context.Context, o Options, fsys vfs.FS) (*Cluster, error) {
+	d := &dataDir{path: "test", fs: fsys}
+	var err error
+	if d.empty, err = d.look(); err == nil && d.empty {
+		err = d.clear()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, o, d)
+}
+
+// Fresh is a data directory as initdb leaves it, in memory. It is made once;
+// the engine stays for the life of the test binary.
+func Fresh(ctx context.Context) (*vfs.Memory, error) {
+	fresh.Lock()
+	defer fresh.Unlock()
+	if fresh.dir == nil {
+		e, err := acquireEngine(ctx, &Options{})
+		if err != nil {
+			return nil, err
+		}
+		m, err := e.freshCluster(ctx, &logWriter{})
+		if err != nil {
+			return nil, err
+		}
+		dir := vfs.NewMemory(vfs.MemoryOptions{})
+		if err := (&dataDir{path: "test", fs: dir}).fill(m); err != nil {
+			return nil, err
+		}
+		if err := m.Close(); err != nil {
+			return nil, err
+		}
+		fresh.dir = dir
+	}
+	return fresh.dir.Clone(), nil
+}
+
+var fresh struct {
+	sync.Mutex
+	dir *vfs.Memory
+}
+
+// Kill ends a cluster as kill -9 does, when none of its sessions is served.
+func Kill(c *Cluster) {
+	for _, b := range c.pool.close(ErrClosed) {
+		b.abandon()
+	}
+	c.stopQuietly()
+	c.free()
+}
+
+// AsHost runs SQL in database postgres with the bootstrap superuser's rights.
+func (c *Cluster) AsHost(ctx context.Context, sql string) ([][]string, error) {
+	return c.asHost(ctx, sql)
+}
