@@ -20,7 +20,18 @@ import (
 type deviation struct{ file, piece, reason string }
 
 // deviations may have ten entries, no more.
-var deviations = []deviation{}
+var deviations = []deviation{
+	{"numbers", "cbrt(27)", "the last bit of a libm function: musl's against glibc's"},
+	{"encodings", "upper('straße')", "towupper of ß: musl gives ẞ, glibc leaves it"},
+	{"encodings", "client_encoding = 'LATIN1'", "the conversion modules of PGlite cannot be linked"},
+	{"errors", "locale = 'xx_NOSUCH'", "musl's newlocale accepts every name"},
+	{"errors", "set work_mem = 1;", "32 bits: the highest value is 2 GB"},
+	{"arrays_ranges", "array[100000, 100000]", "32 bits: a Datum has 4 bytes, so an array may have twice the elements"},
+	{"introspection", "float8_pass_by_value", "32 bits: a float8 does not fit into a Datum"},
+	{"introspection", "datcollate", "musl's setlocale gives C for LC_COLLATE=C.UTF-8"},
+	{"copy", "to program", "there are no processes to run"},
+	{"geometry_net", "inet_client_addr()", "the backend sees no socket"},
+}
 
 var answers = flag.Bool("answers", false, "print what the native server answers")
 
@@ -63,7 +74,7 @@ func TestCorpus(t *testing.T) {
 	}
 	for i, d := range deviations {
 		if seen[i] == 0 {
-			t.Logf("deviation %s: %q was not seen in this run", d.file, d.piece)
+			t.Logf("deviation %s: %q is not in this run", d.file, d.piece)
 		}
 	}
 }
@@ -82,9 +93,9 @@ func compare(t *testing.T, s *script, native, howdah *conn, seen []int) {
 			t.Fatalf("howdah: %s:%d: %s: %v", s.name, st.line, st.text, err)
 		}
 		if *answers {
-			t.Logf("%s.sql:%d: %s\n%s", s.name, st.line, st.text, diff(want, nil))
+			t.Logf("%s.sql:%d: %s\n%s", s.name, st.line, st.text, diff(want, nil, false))
 		}
-		delta := diff(want, got)
+		delta := diff(want, got, st.until == untilStarted)
 		known := find(s.name, st.text)
 		switch {
 		case known >= 0 && delta == "":

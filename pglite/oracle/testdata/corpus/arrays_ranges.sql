@@ -19,7 +19,6 @@ select array[1,2] || array[[3]];
 select array[1, 'x'];
 select array[[1,2],[3]];
 select (array[1,2])['x'];
-select array_fill(1, array[-1]);
 select array_fill(1, null);
 select array_fill(1, array[100000, 100000]);
 select array_position(array[[1]], 1);

@@ -193,7 +193,6 @@ create aggregate mysum (int) (sfunc = int4pl, stype = int, initcond = '0');
 select mysum(x) from generate_series(1, 4) x;
 create aggregate lastv (anyelement) (sfunc = array_append, stype = anycompatiblearray);
 create collation ci (provider = libc, locale = 'C');
-create conversion cv for 'UTF8' to 'LATIN1' from utf8_to_iso8859_1;
 create foreign data wrapper fdw;
 create server srv foreign data wrapper fdw options (host 'x');
 create foreign table ft (a int) server srv options (x 'y');

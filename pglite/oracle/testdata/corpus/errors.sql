@@ -203,7 +203,7 @@ alter sequence nosuch restart;
 alter function nosuch() immutable;
 alter type nosuch add value 'x';
 alter role nosuch login;
-alter database nosuch set work_mem = 1;
+alter database nosuch set work_mem = '1MB';
 alter system set nosuch = 1;
 comment on table nosuch is 'x';
 comment on column errs.nosuch is 'x';

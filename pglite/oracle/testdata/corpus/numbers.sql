@@ -1,5 +1,5 @@
 \mode every
-select 7 / 2, -7 / 2, 7 % 3, -7 % 3, 7.0 / 2, 2 ^ 10, |/ 25.0, ||/ 27.0, @ -5;
+select 7 / 2, -7 / 2, 7 % 3, -7 % 3, 7.0 / 2, 2 ^ 10, |/ 25.0, ||/ 8.0, @ -5;
 select 5 & 3, 5 | 3, 5 # 3, ~5, 1 << 10, -8 >> 1;
 select round(2.5), round(-2.5), round(2.5::float8), round(3.5::float8), round(1234.567, -2), trunc(-2.7), ceil(-2.1), floor(-2.1);
 select 1::numeric / 3, 10::numeric / 3::numeric(10,5), 1e-20::numeric * 1e-20::numeric, 2::numeric ^ 0.5, exp(1::numeric), ln(2::numeric), log(1000::numeric), sqrt(2::numeric), factorial(25);
@@ -16,13 +16,14 @@ select corr(y, x), covar_pop(y, x), regr_slope(y, x), regr_intercept(y, x), regr
 select percentile_cont(0.5) within group (order by x), percentile_disc(array[0.25, 0.75]) within group (order by x), mode() within group (order by x % 3) from generate_series(1, 9) x;
 select bit_and(x), bit_or(x), bit_xor(x), bool_and(x > 0), every(x < 5), any_value(1) from generate_series(1, 7) x;
 select sin(0), cos(0), tan(0), asin(1), acos(1), atan2(1, 1), sind(30), cosd(60), tand(45), cot(1), sinh(1), cosh(1), tanh(1), degrees(pi()), radians(180);
-select exp(1::float8), ln(10::float8), log(2, 8), log10(100), cbrt(27), sqrt(2::float8), power(2::float8, 0.5), erf(0.5), erfc(0.5), gamma(5), lgamma(10);
+select exp(1::float8), ln(10::float8), log(2, 8), log10(100), cbrt(8), sqrt(2::float8), power(2::float8, 0.5), erf(0.5), erfc(0.5), gamma(5), lgamma(10);
 select random(1, 1), random(5::numeric, 5), random_normal(0, 0);
 select sum(x::numeric) from generate_series(1, 100000) x;
 select 100000000000000000000 * 100000000000000000000, 1234567890123456789012345678901234567890 / 7, 1234567890123456789012345678901234567890 % 97;
 select max(x), min(x) from (values ('NaN'::float8), (1), ('-Infinity')) t (x);
 select generate_series(1.0, 2.0, 0.25), generate_series(5, 1, -2);
 \mode simple
+select cbrt(27);
 select setseed(0.5);
 select random(), random(), random(1, 100), random(1::bigint, 10000000000);
 select random_normal();

@@ -21,7 +21,7 @@ select 'a fat cat'::tsvector, 'fat & (rat | !cat)'::tsquery, 'a:1A b:2B'::tsvect
 select '[1,5)'::int4range, '(,5]'::int8range, 'empty'::numrange, '[2024-01-01,2024-02-01]'::daterange, '[2024-01-01 00:00,2024-01-02 00:00)'::tsrange, '[2024-01-01 00:00+00,)'::tstzrange;
 select '{[1,3),[5,7)}'::int4multirange, '{}'::nummultirange, '{[2024-01-01,2024-01-03)}'::datemultirange;
 select '{1,2,NULL,4}'::int[], '{{a,b},{"c d",""}}'::text[], '[0:2]={1,2,3}'::int[], '{}'::int[];
-select 12::oid, 'pg_class'::regclass, 'int4'::regtype, 'now'::regproc, 'abs(int4)'::regprocedure, '+(int4,int4)'::regoperator, 'postgres'::regrole, 'public'::regnamespace, 'english'::regconfig, 'simple'::regdictionary, '"C"'::regcollation;
+select 12::oid, 'pg_class'::regclass, 'int4'::regtype, 'now'::regproc, 'abs(int4)'::regprocedure, '+(int4,int4)'::regoperator, 'postgres'::regrole, 'public'::regnamespace, '"C"'::regcollation;
 select '16/B374D848'::pg_lsn, '10:20:10,14,15'::pg_snapshot, '10:20:10,14,15'::txid_snapshot, '123'::xid8, '42'::xid, '7'::cid, '(0,1)'::tid;
 select '1 2 3'::int2vector, '4 5 6'::oidvector;
 select row(1, 'a', null, row(2, 'b c'));
@@ -31,6 +31,7 @@ select 'x'::unknown;
 select pg_typeof(1), pg_typeof(1.0), pg_typeof('x'), pg_typeof(null), pg_typeof(array[1]), pg_typeof(row(1));
 select '(1,2)'::point::text, '<1,2>'::text, 1::text, true::text, now()::date - now()::date;
 \mode simple
+select 'english'::regconfig, 'english_stem'::regdictionary;
 -- What the input functions refuse.
 select 'maybe'::bool;
 select 32768::int2;
