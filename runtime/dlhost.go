@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/howdahdb/howdah/runtime/wasmfile"
 )
 
@@ -35,8 +33,7 @@ func (m *Machine) invokeModule(ctx context.Context, s wasmfile.Sig) (wasmfile.Fu
 // it is up to Source.MissingFunc.
 func (m *Machine) missingModule(ctx context.Context, name string, s wasmfile.Sig) (wasmfile.FuncRef, error) {
 	ref := wasmfile.FuncRef{Module: "missing." + name + "." + s.Key(), Name: name, Sig: s}
-	stub := func(ctx context.Context, _ api.Module, _ []uint64) {
-		i := instanceOf(ctx)
+	stub := func(i *Instance, _ []uint64) {
 		if f := i.p.src.MissingFunc; f != nil {
 			f(i, name)
 		}

@@ -32,35 +32,46 @@ func (t *Trap) Unwrap() error { return t.Err }
 // Function is an export that was looked up before its calls.
 type Function = api.Function
 
-// Func returns an export as a function that can be called many times without
-// allocation, though not while a call of it is running.
+// Func returns an export as a function of the caller's own for [Instance.CallInto],
+// which can't be called while a call of it is running.
 func (i *Instance) Func(name string) (Function, error) {
-	f := i.funcs[name]
+	f := i.main.ExportedFunction(name)
 	if f == nil {
-		if f = i.main.ExportedFunction(name); f == nil {
-			return nil, fmt.Errorf("runtime: %s exports no function %s", i.p.src.Name, name)
-		}
-		i.funcs[name] = f
+		return nil, i.noExport(name)
 	}
 	return f, nil
 }
 
 // Call calls an export and returns its result, if it has one. It may be used
-// while other calls into the guest are running beneath it. The error is an
+// while other calls into the guest are running beneath it, and allocates
+// nothing once a function has been called as deep as it is now. The error is an
 // *ExitError, a *Trap, or tells that there is no such function.
 func (i *Instance) Call(name string, args ...uint64) (uint64, error) {
-	f := i.main.ExportedFunction(name)
+	f := i.funcs[name]
 	if f == nil {
-		return 0, fmt.Errorf("runtime: %s exports no function %s", i.p.src.Name, name)
+		f = &engines{mod: i.main, export: name}
+		i.funcs[name] = f
 	}
-	r, err := f.Call(i.ctx, args...)
-	if err != nil {
+	e := f.take()
+	if e == nil {
+		return 0, i.noExport(name)
+	}
+	defer f.put(e)
+	if len(args) != e.params {
+		return 0, fmt.Errorf("runtime: %s.%s takes %d parameters, got %d", i.p.src.Name, name, e.params, len(args))
+	}
+	copy(e.stack, args)
+	if err := e.CallWithStack(i.ctx, e.stack); err != nil {
 		return 0, i.callError(name, err)
 	}
-	if len(r) > 0 {
-		return r[0], nil
+	if e.results == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	return e.stack[0], nil
+}
+
+func (i *Instance) noExport(name string) error {
+	return fmt.Errorf("runtime: %s exports no function %s", i.p.src.Name, name)
 }
 
 // CallInto is Call with the function found before and the stack of the

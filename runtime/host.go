@@ -1,9 +1,15 @@
 package runtime
 
-import "maps"
+import (
+	"context"
+	"maps"
+)
 
 // hostFunc is one import: parameters in s, the result in s[0].
 type hostFunc func(i *Instance, s []uint64)
+
+// Call makes it wazero's api.GoFunction.
+func (f hostFunc) Call(ctx context.Context, s []uint64) { f(instanceOf(ctx), s) }
 
 // hostFunctions is every import the host implements, but for invoke_*.
 var hostFunctions = func() map[string]hostFunc {

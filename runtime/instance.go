@@ -45,7 +45,7 @@ type Instance struct {
 	sp    api.MutableGlobal
 	start time.Time
 
-	funcs  map[string]api.Function
+	funcs  map[string]*engines
 	grow   api.Function // (n) -> old size of the table
 	tramps []*trampoline
 	fds    fdTable
@@ -56,21 +56,41 @@ type Instance struct {
 	dl     dlState
 }
 
+// instanceContext leads host functions back to their instance. It has none of
+// the values of the context it was made under: wazero looks for some at every
+// call, which in a long chain of contexts takes time.
+type instanceContext struct {
+	context.Context
+	i *Instance
+}
+
 type instanceKey struct{}
 
-func instanceOf(ctx context.Context) *Instance { return ctx.Value(instanceKey{}).(*Instance) }
+func (c *instanceContext) Value(key any) any {
+	if _, ok := key.(instanceKey); ok {
+		return c.i
+	}
+	return nil
+}
+
+func instanceOf(ctx context.Context) *Instance {
+	if c, ok := ctx.(*instanceContext); ok {
+		return c.i
+	}
+	return ctx.Value(instanceKey{}).(*Instance) // while a module is instantiated
+}
 
 // Instantiate makes an instance and runs none of its code. Close it in the
 // end.
 func (p *Program) Instantiate(ctx context.Context, proc Process) (_ *Instance, err error) {
 	i := &Instance{
 		Process: proc, p: p, cwd: "/", start: time.Now(),
-		funcs: map[string]api.Function{}, maps: map[uint32]mapping{},
+		funcs: map[string]*engines{}, maps: map[uint32]mapping{},
 	}
 	if proc.Dir != "" {
 		i.cwd = proc.Dir
 	}
-	i.ctx = context.WithValue(context.WithoutCancel(ctx), instanceKey{}, i)
+	i.ctx = &instanceContext{context.Background(), i}
 	i.fds.init(i)
 	i.dl.init()
 	defer func() {

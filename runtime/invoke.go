@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -24,16 +23,8 @@ func isLongjmp(err error) bool {
 // trampoline is a helper module whose export "call"(index, args…) is a
 // call_indirect of one signature on the program's table. (wazero's
 // table.LookupFunction answers with another function for table entries that
-// are references to imported functions; call_indirect is right.) A call engine
-// can't be entered twice, so nested invokes take one each from the free list.
-type trampoline struct {
-	mod  api.Module
-	free []api.Function
-}
-
-// maxFreeEngines bounds a trampoline's free list: deep recursion makes
-// thousands of engines of some 25 kB each, and calls that deep are rare.
-const maxFreeEngines = 64
+// are references to imported functions; call_indirect is right.)
+type trampoline struct{ engines }
 
 // maxParams bounds the parameters of an invoke_ signature, the index among
 // them. The widest in PGlite has 13.
@@ -41,15 +32,14 @@ const maxParams = 32
 
 // invoke makes the host function for an invoke_SIG import: the first
 // parameter is the table index, the others and the result are the callee's.
-func (m *Machine) invoke(sig wasmfile.Sig) api.GoModuleFunc {
+func (m *Machine) invoke(sig wasmfile.Sig) hostFunc {
 	n := len(sig.Params)
 	results := len(sig.Results)
 	t := m.trampoline(wasmfile.Sig{Params: sig.Params[1:], Results: sig.Results})
 	if n > maxParams {
 		panic(fmt.Sprintf("runtime: invoke with %d parameters", n))
 	}
-	return func(ctx context.Context, _ api.Module, s []uint64) {
-		i := instanceOf(ctx)
+	return func(i *Instance, s []uint64) {
 		sp := i.sp.Get()
 		err := i.indirect(t, s[:max(n, results)])
 		if err == nil {
@@ -59,13 +49,7 @@ func (m *Machine) invoke(sig wasmfile.Sig) api.GoModuleFunc {
 			panic(err)
 		}
 		i.sp.Set(sp)
-		var st [2]uint64
-		st[0] = 1
-		f, err := i.Func("setThrew")
-		if err == nil {
-			err = f.CallWithStack(ctx, st[:])
-		}
-		if err != nil {
+		if _, err := i.Call("setThrew", 1, 0); err != nil {
 			panic(err)
 		}
 		if results > 0 {
@@ -90,19 +74,12 @@ func (i *Instance) indirect(sig int, stack []uint64) error {
 		if err != nil {
 			return err
 		}
-		t = &trampoline{mod: mod}
+		t = &trampoline{engines{mod: mod, export: "call"}}
 		i.tramps[sig] = t
 	}
-	var f api.Function
-	if n := len(t.free); n > 0 {
-		f, t.free = t.free[n-1], t.free[:n-1]
-	} else {
-		f = t.mod.ExportedFunction("call")
-	}
-	err := f.CallWithStack(i.ctx, stack)
-	if len(t.free) < maxFreeEngines {
-		t.free = append(t.free, f)
-	}
+	e := t.take()
+	err := e.CallWithStack(i.ctx, stack)
+	t.put(e)
 	return err
 }
 

@@ -101,7 +101,7 @@ func (m *Machine) hostModule(ctx context.Context, name string, fns []hostExport)
 	sigs := map[string]wasmfile.Sig{}
 	for _, f := range fns {
 		sigs[f.name] = f.sig
-		b.NewFunctionBuilder().WithGoModuleFunction(f.fn, f.sig.Params, f.sig.Results).WithName(f.name).Export(f.name)
+		b.NewFunctionBuilder().WithGoFunction(f.fn, f.sig.Params, f.sig.Results).WithName(f.name).Export(f.name)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("runtime: register host functions of %s: %w", name, err)
@@ -114,7 +114,7 @@ func (m *Machine) hostModule(ctx context.Context, name string, fns []hostExport)
 type hostExport struct {
 	name string
 	sig  wasmfile.Sig
-	fn   api.GoModuleFunc
+	fn   hostFunc
 }
 
 // trampoline numbers a signature; an instance keeps its trampolines by that

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/howdahdb/howdah/runtime/wasmfile"
@@ -136,10 +135,7 @@ func (p *Program) bindImports(ctx context.Context) error {
 	}
 	var fns []hostExport
 	for _, f := range p.src.Table {
-		call := f.Call
-		fns = append(fns, hostExport{f.Name, f.Sig, api.GoModuleFunc(func(ctx context.Context, _ api.Module, s []uint64) {
-			call(instanceOf(ctx), s)
-		})})
+		fns = append(fns, hostExport{f.Name, f.Sig, f.Call})
 	}
 	if len(fns) == 0 {
 		return nil
@@ -148,14 +144,14 @@ func (p *Program) bindImports(ctx context.Context) error {
 }
 
 // bind finds the host function for an import.
-func (m *Machine) bind(im wasmfile.Import) api.GoModuleFunc {
+func (m *Machine) bind(im wasmfile.Import) hostFunc {
 	if strings.HasPrefix(im.Name, "invoke_") {
 		return m.invoke(im.Sig)
 	}
 	if f, ok := hostFunctions[im.Name]; ok {
-		return func(ctx context.Context, _ api.Module, s []uint64) { f(instanceOf(ctx), s) }
+		return f
 	}
-	return func(_ context.Context, _ api.Module, s []uint64) {
+	return func(_ *Instance, s []uint64) {
 		if len(im.Sig.Results) > 0 {
 			s[0] = notImplemented(im)
 		}
