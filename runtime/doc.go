@@ -10,11 +10,12 @@
 //
 // Every import of a program is one entry of one of the tables in the files
 // named after the families: sys_file.go, sys_dir.go, sys_fd.go, sys_mem.go,
-// sys_time.go, sys_process.go, sys_net.go, wasi.go. What is imported and not
-// implemented answers ENOSYS, never silent success; [Imports] lists both.
-// The ABI is Emscripten's (system/lib/libc/musl, src/lib/libsyscall.js,
-// libwasi.js): __syscall_* functions return a negative errno, WASI functions
-// return the errno, and errno values are WASI's (see errno.go).
+// sys_time.go, sys_process.go, sys_net.go, wasi.go, dlopen.go. What is imported
+// and not implemented answers ENOSYS, never silent success;
+// testdata/imports.golden lists both. The ABI is Emscripten's
+// (system/lib/libc/musl, src/lib/libsyscall.js, libwasi.js): __syscall_*
+// functions return a negative errno, WASI functions return the errno, and errno
+// values are WASI's (see errno.go).
 //
 // # Goroutines
 //

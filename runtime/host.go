@@ -11,14 +11,21 @@ type hostFunc func(i *Instance, s []uint64)
 // Call makes it wazero's api.GoFunction.
 func (f hostFunc) Call(ctx context.Context, s []uint64) { f(instanceOf(ctx), s) }
 
+// families are the tables of host functions with the file that each stands in.
+var families = []struct {
+	file  string
+	calls map[string]hostFunc
+}{
+	{"sys_file.go", fileCalls}, {"sys_dir.go", directoryCalls}, {"sys_fd.go", descriptorCalls},
+	{"sys_mem.go", memoryCalls}, {"sys_time.go", timeCalls}, {"sys_process.go", processCalls},
+	{"sys_net.go", networkCalls}, {"wasi.go", wasiCalls}, {"dlopen.go", linkCalls},
+}
+
 // hostFunctions is every import the host implements, but for invoke_*.
 var hostFunctions = func() map[string]hostFunc {
 	all := map[string]hostFunc{}
-	for _, family := range []map[string]hostFunc{
-		fileCalls, directoryCalls, descriptorCalls, memoryCalls, timeCalls,
-		processCalls, networkCalls, wasiCalls, linkCalls,
-	} {
-		maps.Copy(all, family)
+	for _, f := range families {
+		maps.Copy(all, f.calls)
 	}
 	return all
 }()
