@@ -132,6 +132,9 @@ func (c *Cluster) boot(ctx context.Context, role, db string) (*backend, error) {
 		return nil, c.stopped()
 	default:
 	}
+	if err := dropFuturePrepared(c.ns); err != nil {
+		return nil, err
+	}
 	b, err := boot(ctx, c.engine, c.ns, c.postgresArgs(), role, db, logWriter{log: c.log})
 	if err != nil {
 		if e := (*Error)(nil); !errors.As(err, &e) {

@@ -1,0 +1,48 @@
+package pglite
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"syscall"
+
+	"github.com/howdahdb/howdah/runtime/vfs"
+)
+
+// nextXidAt is the offset of checkPointCopy.nextXid, 64 bits, in the control
+// file (ControlFileData and CheckPoint, src/include/catalog/pg_control.h).
+const nextXidAt = 64
+
+// dropFuturePrepared removes the state files of prepared transactions that the
+// last checkpoint does not know of. A crash in the middle of a checkpoint
+// leaves them, since it writes them before the control file. Recovery makes
+// them again from the WAL and means to remove them first, but looks for them
+// by a wrong name: it takes a number ahead of the next one for one of the epoch
+// before (AdjustToFullTransactionId, src/backend/access/transam/twophase.c).
+// It then finds in the files that the transactions are restored, and loses
+// them. To be called before a boot that may recover, while no backend runs.
+func dropFuturePrepared(ns *vfs.Namespace) error {
+	const dir = guestData + "/pg_twophase"
+	files, err := list(ns, dir)
+	if vfs.Errno(err) == syscall.ENOENT || err == nil && len(files) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pglite: list %s: %w", dir, err)
+	}
+	control, err := readFile(ns, controlFile)
+	if err != nil || len(control) < controlMinSize {
+		return fmt.Errorf("pglite: read the control file (%d bytes): %w", len(control), err)
+	}
+	next := binary.LittleEndian.Uint64(control[nextXidAt:])
+	for _, f := range files {
+		xid, err := strconv.ParseUint(f.Name, 16, 64)
+		if err != nil || len(f.Name) != 16 || xid < next {
+			continue
+		}
+		if err := ns.Unlink(dir + "/" + f.Name); err != nil {
+			return fmt.Errorf("pglite: remove %s/%s: %w", dir, f.Name, err)
+		}
+	}
+	return nil
+}
