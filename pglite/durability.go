@@ -2,7 +2,9 @@ package pglite
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,19 +19,22 @@ import (
 //     global/pg_control is written, every file written since its last fsync is
 //     synced, and every directory whose entries changed. (Postgres keeps sync
 //     requests per backend when there is no checkpointer, so its own are not
-//     enough; facts of the directory itself it leaves to the kernel.)
-//  2. After a failed fsync nobody knows what is on disk: the cluster stops. A
+//     enough; and it leaves directories to the file system, of which ext4
+//     keeps the name of a new file at its fsync, and POSIX promises nothing.)
+//  2. The init fork of an unlogged relation has its name before any WAL tells
+//     of it. Recovery removes the main forks that have an init fork when it
+//     begins, and refuses to start when it finds one in its way at the end.
+//  3. After a failed fsync nobody knows what is on disk: the cluster stops. A
 //     write that fails with EIO is the same. Running out of space is not: the
 //     statement gets ENOSPC, as 53100.
 type durability struct {
 	ns   *vfs.Namespace
 	stop func(error)
 
-	mu      sync.Mutex
-	dirty   map[string]bool // files
-	dirs    map[string]bool // directories with changed entries
-	syncing bool            // the changes seen now are our own
-	failed  error
+	mu     sync.Mutex
+	dirty  map[string]bool // files
+	dirs   map[string]bool // directories with changed entries
+	failed error
 }
 
 func newDurability(ns *vfs.Namespace, stop func(error)) *durability {
@@ -50,17 +55,11 @@ func volatile(name string) bool {
 func (d *durability) Before(c *vfs.Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.failed == nil && c.Op == vfs.OpWrite && c.Path == controlFile {
+		d.syncAll()
+	}
 	if d.failed != nil {
 		return syscall.EIO
-	}
-	if d.syncing {
-		return nil
-	}
-	if c.Op == vfs.OpWrite && c.Path == controlFile {
-		if err := d.syncAll(); err != nil {
-			d.fail(err)
-			return syscall.EIO
-		}
 	}
 	return nil
 }
@@ -71,11 +70,13 @@ func (d *durability) After(c *vfs.Change, err error) {
 	defer d.mu.Unlock()
 	if err != nil {
 		if c.Op == vfs.OpSync || c.Op == vfs.OpSyncDir || vfs.Errno(err) == syscall.EIO {
-			d.fail(fmt.Errorf("%s: %w", c.Path, err))
+			d.fail(fmt.Errorf("%v %s: %w", c.Op, c.Path, err))
 		}
-		return
+		if c.Op != vfs.OpWrite || c.N == 0 {
+			return // nothing of it was done
+		}
 	}
-	if d.syncing || volatile(c.Path) {
+	if volatile(c.Path) {
 		return
 	}
 	switch c.Op {
@@ -87,6 +88,9 @@ func (d *durability) After(c *vfs.Change, err error) {
 		delete(d.dirs, c.Path)
 	case vfs.OpCreate, vfs.OpMkdir, vfs.OpSymlink:
 		d.dirs[path.Dir(c.Path)] = true
+		if strings.HasSuffix(c.Path, "_init") {
+			d.sync(path.Dir(c.Path), d.dirs, d.ns.SyncDir)
+		}
 	case vfs.OpUnlink, vfs.OpRmdir:
 		delete(d.dirty, c.Path)
 		delete(d.dirs, c.Path)
@@ -115,45 +119,47 @@ func (d *durability) renamed(from, to string) {
 	}
 }
 
-// syncAll makes everything durable that is not. REQUIRES: mu, which is
-// released while it works: the changes it causes come back to the observer on
-// the same goroutine.
-func (d *durability) syncAll() error {
-	files, dirs := d.dirty, d.dirs
-	d.dirty, d.dirs = map[string]bool{}, map[string]bool{}
-	d.syncing = true
-	d.mu.Unlock()
-	err := syncNames(d.ns, files, dirs)
-	d.mu.Lock()
-	d.syncing = false
-	return err
+// syncAll makes everything durable that is not, in the order of names.
+// REQUIRES: mu, which is released in between.
+func (d *durability) syncAll() {
+	for _, name := range slices.Sorted(maps.Keys(d.dirty)) {
+		if name != controlFile { // Postgres syncs it itself, after its write
+			d.sync(name, d.dirty, d.syncFile)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.dirs)) {
+		d.sync(name, d.dirs, d.ns.SyncDir)
+	}
 }
 
-func syncNames(ns *vfs.Namespace, files, dirs map[string]bool) error {
-	for name := range files {
-		if name == controlFile {
-			continue // Postgres syncs it itself, after its write
-		}
-		f, err := ns.Open(name, vfs.ReadWrite, 0)
-		if vfs.Errno(err) == syscall.ENOENT {
-			continue
-		}
-		if err == nil {
-			err = f.Sync()
-			if cerr := f.Close(); err == nil {
-				err = cerr
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("sync %s: %w", name, err)
-		}
+// sync syncs one name by do; what is gone needs that no more. The change comes
+// back to the observer on the same goroutine, and takes the mark away: mu is
+// released meanwhile. REQUIRES: mu.
+func (d *durability) sync(name string, marks map[string]bool, do func(string) error) {
+	if d.failed != nil {
+		return
 	}
-	for name := range dirs {
-		if err := ns.SyncDir(name); err != nil && vfs.Errno(err) != syscall.ENOENT {
-			return fmt.Errorf("sync directory %s: %w", name, err)
-		}
+	d.mu.Unlock()
+	err := do(name)
+	d.mu.Lock()
+	switch {
+	case vfs.Errno(err) == syscall.ENOENT:
+		delete(marks, name)
+	case err != nil:
+		d.fail(fmt.Errorf("sync %s: %w", name, err))
 	}
-	return nil
+}
+
+func (d *durability) syncFile(name string) error {
+	f, err := d.ns.Open(name, vfs.ReadWrite, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // fail stops the cluster. REQUIRES: mu.
