@@ -116,7 +116,7 @@ func (w *workload) step() step {
 		percent int
 		make    func() step
 	}{
-		{20, w.update}, {8, w.remove}, {20, w.savepoints}, {4, w.create}, {3, w.drop}, {5, w.rewrite}, {3, w.truncate},
+		{20, w.update}, {8, w.remove}, {20, w.savepoints}, {4, w.create}, {3, w.drop}, {6, w.rewrite}, {3, w.truncate},
 		{4, w.checkpoint}, {2, w.switchSegment}, {4, w.twoPhase}, {1, w.database}, {2, w.catalog},
 	} {
 		if p -= c.percent; p < 0 {
@@ -252,6 +252,7 @@ func (w *workload) rewrite() step {
 		"vacuum full " + t, "reindex table " + t, "vacuum (analyze, freeze) " + t,
 		"cluster " + t + " using " + t + "_pkey", "alter table " + t + " alter id type int using id + 0",
 		"update fleeting set v = v || 'x'",
+		"drop table if exists passing; create unlogged table passing (id int primary key)",
 	}
 	return after(w.model, ways[w.rng.IntN(len(ways))])
 }

@@ -2,6 +2,7 @@ package pglite_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -13,6 +14,17 @@ import (
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
+
+var seedFlag = flag.Uint64("seed", 0, "seed of randomised tests, as an earlier run has logged it")
+
+func pickSeed(t testing.TB) uint64 {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("seed %#x", seed)
+	return seed
+}
 
 // crashSettings make much happen in little time: pages are evicted between
 // checkpoints, and old WAL goes soon.

@@ -25,9 +25,7 @@ func TestPowerCuts(t *testing.T) {
 		{"disk-writes-back-early", vfs.CrashOptions{WriteBack: 256 << 10}},
 	} {
 		t.Run(d.name, func(t *testing.T) {
-			seed := rand.Uint64()
-			t.Logf("seed %#x", seed)
-			powerCuts(t, seed, d.o, (cuts+2)/3)
+			powerCuts(t, pickSeed(t), d.o, (cuts+2)/3)
 		})
 	}
 }
@@ -86,4 +84,3 @@ func powerCuts(t *testing.T, seed uint64, o vfs.CrashOptions, cuts int) {
 
 // changes tells whether a call alters the disk or asks for durability.
 func changes(op vfs.Op) bool { return op < vfs.OpRead }
-
