@@ -104,7 +104,6 @@ set enable_bitmapscan = off;
 explain (costs off) select * from a where id = 5;
 reset all;
 set work_mem = '64kB';
-explain (costs off) select count(*) from (select distinct k from c) s;
 select count(*), sum(k) from (select distinct k, pad from c) s;
 select count(*) from (select * from c order by pad, k desc) s;
 select count(*) from c c1 join c c2 on c1.k = c2.k;

@@ -55,12 +55,11 @@ copy t from stdin;
 \connect
 select count(*) from t;
 -- Flush and Sync in the middle of COPY are ignored.
-copy t from stdin;
+\query copy t from stdin
 \message H
 \message d 310a
 \message S
 \message c
-\flush
 \sync
 select count(*) from t;
 \raw 58 00000004
