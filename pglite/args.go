@@ -1,9 +1,6 @@
 package pglite
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // fixedSettings are the parameters that this host needs as they are: there
 // are no other processes, log lines are read back, and the WAL must be enough
@@ -26,15 +23,15 @@ func checkSettings(settings []Setting) error {
 	for _, s := range settings {
 		name := strings.ToLower(s.Name)
 		if name == "" {
-			return fmt.Errorf("pglite: a setting without a name (value %q)", s.Value)
+			return fatal("22023", "a setting without a name (value \"%s\")", s.Value)
 		}
 		for _, f := range fixedSettings {
 			if f.Name == name && f.Value != s.Value {
-				return fmt.Errorf("pglite: %s is fixed at %q", name, f.Value)
+				return fatal("22023", "parameter \"%s\" is fixed at \"%s\"", name, f.Value)
 			}
 		}
 		if name == "data_directory" {
-			return fmt.Errorf("pglite: %s can't be set; use Options.Dir", name)
+			return fatal("22023", "parameter \"%s\" can't be set; the data directory is an option of its own", name)
 		}
 	}
 	return nil
@@ -47,7 +44,10 @@ func (c *Cluster) postgresArgs() []string {
 	if c.dir == nil {
 		args = append(args, "-F") // there is nothing to sync to
 	}
-	for _, s := range append(append([]Setting{}, c.o.Settings...), fixedSettings...) {
+	// The prefix comes first too: what is wrong with the user's settings must be
+	// readable.
+	settings := append([]Setting{{"log_line_prefix", logPrefix}}, c.o.Settings...)
+	for _, s := range append(settings, fixedSettings...) {
 		args = append(args, "-c", s.Name+"="+s.Value)
 	}
 	return args

@@ -19,7 +19,7 @@ import (
 //
 // Who holds mu runs the guest and may touch inst, feed and sink; nobody else
 // does. Between messages mu is free and no guest frame is on any stack. The
-// atomics, wake, poke and cancel may be used by anyone.
+// atomics, wake, poke and raise may be used by anyone.
 type backend struct {
 	hooks
 	role, db string
@@ -272,11 +272,12 @@ func (b *backend) alarm() {
 	b.poke()
 }
 
-// cancel cancels the running statement. Any goroutine may call it.
-func (b *backend) cancel() {
+// raise sets one of the guest's flags for ProcessInterrupts. Any goroutine may
+// call it.
+func (b *backend) raise(flag uint32) {
 	b.live.Lock()
 	if !b.live.ended {
-		b.mem.StoreUint32(b.addr.queryCancelPending, 1)
+		b.mem.StoreUint32(flag, 1)
 	}
 	b.live.Unlock()
 	b.poke()

@@ -78,22 +78,22 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 		}
 		return nil, err
 	}
+	c.engine.trim()
 	return c, nil
 }
 
 // openFiles makes the guest's tree, with a cluster in it.
 func (c *Cluster) openFiles(ctx context.Context) error {
-	log := &logWriter{log: c.log}
 	if c.dir == nil {
 		var err error
-		if c.mem, err = c.engine.freshCluster(ctx, log); err != nil {
+		if c.mem, err = c.engine.freshCluster(ctx, &c.o); err != nil {
 			return err
 		}
 		c.ns = vfs.NewNamespace(c.mem)
 		return nil
 	}
 	if c.dir.empty {
-		fresh, err := c.engine.freshCluster(ctx, log)
+		fresh, err := c.engine.newCluster(ctx, &c.o)
 		if err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func (c *Cluster) retire(b *backend) {
 	}
 }
 
-// Close ends the cluster: running statements are cancelled, backends end as at
+// Close ends the cluster: running statements are terminated, backends end as at
 // a client's leave, the last one with the shutdown checkpoint, and sessions
 // find that out at their next message (a server tells its clients before, see
 // wire.Server.Shutdown). When ctx ends before a statement does, Close returns
@@ -226,7 +226,7 @@ func (c *Cluster) Close(ctx context.Context) error {
 		defer close(c.closed)
 		backends := c.pool.close(ErrClosed)
 		for _, s := range c.all() {
-			s.Cancel()
+			s.terminate()
 		}
 		ended := make(chan struct{})
 		go func() {

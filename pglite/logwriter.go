@@ -44,7 +44,7 @@ func (w *logWriter) write(b []byte) {
 		case s != "":
 			w.emit(cur)
 			cur = nil
-			w.log.Info().Str("source", "stderr").Msg(s)
+			w.quiet([]byte(s))
 		}
 	}
 	w.emit(cur)

@@ -43,6 +43,7 @@ type Session struct {
 	pinned   bool     // something lives in b that can't be carried over
 	status   byte     // last ReadyForQuery: 'I', 'T', 'E'; 0 within a batch
 	skipping bool     // an error came; messages are dropped up to Sync
+	urgent   bool     // what was written last does not wait for the rest
 	split    splitter // follows what the guest answers
 	pending  []pendingStatement
 	carried
@@ -68,7 +69,9 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	if s.db == "" {
 		s.db = s.user
 	}
-	s.split.keep = func(t byte) bool { return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' }
+	s.split.keep = func(t byte) bool {
+		return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' || t == 'N' || t == 'A'
+	}
 	s.split.handle = s.answered
 	s.carried.init()
 	if err := c.checkLogin(ctx, s.user, s.db); err != nil {
@@ -110,18 +113,21 @@ func (s *Session) PID() uint32 { return s.c.pidOf(s) }
 // Serve runs the session: it says ReadyForQuery and passes messages between
 // client and backend until Terminate, the end of the stream, a FATAL error
 // (both nil), or the end of the cluster. When ctx ends, the running statement
-// is cancelled, the client is told FATAL 57P01 and Serve returns ctx's error.
+// ends, the client is told FATAL 57P01 and Serve returns ctx's error.
 func (s *Session) Serve(ctx context.Context, cl Client) error {
 	s.cl = cl
 	s.in = inbound{cl: cl, r: bufio.NewReaderSize(cl, 8192)}
-	stop := context.AfterFunc(ctx, s.Cancel)
+	stop := context.AfterFunc(ctx, s.terminate)
 	defer stop()
 	err := s.serve(ctx)
-	if errors.Is(err, errGone) || errors.Is(err, errExited) {
+	exited := errors.Is(err, errExited)
+	if errors.Is(err, errGone) || exited {
 		err = nil
 	}
 	if ctx.Err() != nil {
-		_ = s.tell(adminShutdown())
+		if !exited { // else Postgres has said so itself
+			_ = s.tell(adminShutdown())
+		}
 		err = ctx.Err()
 	}
 	return errors.Join(err, s.Close())
@@ -323,7 +329,17 @@ func (s *Session) Cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.mu.running; b != nil {
-		b.cancel()
+		b.raise(b.addr.queryCancelPending)
+	}
+}
+
+// terminate ends the running statement and its session, as
+// pg_terminate_backend does: FATAL 57P01.
+func (s *Session) terminate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.mu.running; b != nil {
+		b.raise(b.addr.procDiePending)
 	}
 }
 
@@ -357,95 +373,3 @@ func (s *Session) Close() error {
 	s.release()
 	return err
 }
-
-// --- what goes to the client ---
-
-// send writes a message of the host's own.
-func (s *Session) send(m []byte) error {
-	s.out.Lock()
-	defer s.out.Unlock()
-	if s.out.err == nil {
-		_, s.out.err = s.cl.Write(m)
-	}
-	return s.gone()
-}
-
-// gone is errGone when writing to the client has failed. REQUIRES: out.
-func (s *Session) gone() error {
-	if s.out.err != nil {
-		return errGone
-	}
-	return nil
-}
-
-func (s *Session) tell(e *Error) error {
-	if s.cl == nil {
-		return nil
-	}
-	if err := s.send(e.encode()); err != nil {
-		return err
-	}
-	return s.flush()
-}
-
-func (s *Session) flush() error {
-	s.out.Lock()
-	defer s.out.Unlock()
-	s.out.flush = time.Now()
-	if s.out.err == nil {
-		s.out.err = s.cl.Flush()
-	}
-	return s.gone()
-}
-
-// flushAfter bounds how long an answer waits in the client's buffer while the
-// statement goes on.
-const flushAfter = 20 * time.Millisecond
-
-// write takes what the guest answers (sink). A client that is gone gets
-// nothing more; its statement is cancelled.
-func (s *Session) write(p []byte) {
-	s.split.scan(p)
-	s.out.Lock()
-	defer s.out.Unlock()
-	if s.out.err != nil {
-		return
-	}
-	if _, s.out.err = s.cl.Write(p); s.out.err == nil && time.Since(s.out.flush) > flushAfter {
-		s.out.err = s.cl.Flush()
-		s.out.flush = time.Now()
-	}
-	if s.out.err != nil {
-		s.Cancel()
-	}
-}
-
-// answered looks at the messages that tell what became of the session.
-func (s *Session) answered(typ byte, body []byte) {
-	switch typ {
-	case 'Z':
-		s.status = body[0]
-		s.pending = s.pending[:0]
-	case '1', '3', 'E':
-		s.settle(typ)
-	case 'C':
-		s.completed(body)
-	}
-}
-
-// read gives the guest the current message, and the next ones when it asks in
-// the middle of one, as COPY FROM STDIN does (feed).
-func (s *Session) read(p []byte) int {
-	if s.in.empty() {
-		if s.flush() != nil || s.in.next() != nil || s.in.typ == 'X' {
-			return 0
-		}
-	}
-	n, err := s.in.read(p)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func (s *Session) empty() bool { return s.in.empty() }

@@ -1,0 +1,95 @@
+package pglite
+
+import "time"
+
+// send writes a message of the host's own.
+func (s *Session) send(m []byte) error {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.err == nil {
+		_, s.out.err = s.cl.Write(m)
+	}
+	return s.gone()
+}
+
+// gone is errGone when writing to the client has failed. REQUIRES: out.
+func (s *Session) gone() error {
+	if s.out.err != nil {
+		return errGone
+	}
+	return nil
+}
+
+func (s *Session) tell(e *Error) error {
+	if s.cl == nil {
+		return nil
+	}
+	if err := s.send(e.encode()); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+func (s *Session) flush() error {
+	s.out.Lock()
+	defer s.out.Unlock()
+	s.out.flush = time.Now()
+	if s.out.err == nil {
+		s.out.err = s.cl.Flush()
+	}
+	return s.gone()
+}
+
+// flushAfter bounds how long an answer waits in the client's buffer while the
+// statement goes on.
+const flushAfter = 20 * time.Millisecond
+
+// write takes what the guest answers (sink). A client that is gone gets
+// nothing more; its statement is cancelled.
+func (s *Session) write(p []byte) {
+	s.split.scan(p)
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.err != nil {
+		return
+	}
+	if _, s.out.err = s.cl.Write(p); s.out.err == nil && (s.urgent || time.Since(s.out.flush) > flushAfter) {
+		s.out.err = s.cl.Flush()
+		s.out.flush, s.urgent = time.Now(), false
+	}
+	if s.out.err != nil {
+		s.Cancel()
+	}
+}
+
+// answered looks at the messages that tell what became of the session.
+func (s *Session) answered(typ byte, body []byte) {
+	switch typ {
+	case 'Z':
+		s.status = body[0]
+		s.pending = s.pending[:0]
+	case '1', '3', 'E':
+		s.settle(typ)
+	case 'C':
+		s.completed(body)
+	case 'N', 'A': // Postgres flushes these at once
+		s.urgent = true
+	}
+}
+
+// read gives the guest the current message, and the next ones when it asks in
+// the middle of one, as COPY FROM STDIN does (feed).
+func (s *Session) read(p []byte) int {
+	if s.in.empty() {
+		if s.flush() != nil || s.in.next() != nil || s.in.typ == 'X' {
+			return 0
+		}
+	}
+	n, err := s.in.read(p)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (s *Session) empty() bool { return s.in.empty() }
