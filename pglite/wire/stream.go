@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// The buffers of one connection. Postgres has 8 KiB for either direction
-	// (pqcomm.c); a COPY or a large row goes past both in pieces of the caller's.
-	readBuffer  = 16 << 10
-	writeBuffer = 16 << 10
+	// The buffers of one connection, as large as those of Postgres (pqcomm.c).
+	// A Read or Write of at least that much goes past them; the session reads in
+	// pieces of just this size, so the first serves start-up only.
+	readBuffer  = 8 << 10
+	writeBuffer = 8 << 10
 
 	// farewell is how long an ended connection may take to accept its last message.
 	farewell = 2 * time.Second
