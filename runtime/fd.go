@@ -171,6 +171,9 @@ func (i *Instance) abs(dirfd int32, name string) (string, errno) {
 	if name == "" {
 		return "", eNOENT
 	}
+	if len(name) == maxCString { // String found no end: this would be another path
+		return "", eNAMETOOLON
+	}
 	if name[0] == '/' {
 		return path.Clean(name), 0
 	}

@@ -149,6 +149,9 @@ func sysGetdents(i *Instance, a args) (uint32, errno) {
 		d.list = append([]vfs.Entry{self, up}, list...)
 	}
 	buf := i.Bytes(a.u32(1), a.u32(2))
+	if len(buf) < direntSize {
+		return 0, eINVAL
+	}
 	n := 0
 	for ; d.off < int64(len(d.list)) && n+direntSize <= len(buf); n += direntSize {
 		x := d.list[d.off]
