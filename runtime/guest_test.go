@@ -114,6 +114,7 @@ func testProgram(invokes []string, more func(*guestBuilder)) []byte {
 	b.export("setThrew", "ii_", count)
 	b.export("sigaction", "iii_i", code(nil).LocalGet(2).I32Const(1).I32Store(0).I32Const(0))
 	b.export("_emscripten_stack_alloc", "i_i", code(nil).GlobalGet(b.sp).I32Const(^uint32(255)).I32Add().GlobalSet(b.sp).GlobalGet(b.sp))
+	b.export("free", "i_", nil)
 	b.export("malloc", "i_i", code(nil).GlobalGet(heap).GlobalGet(heap).I32Const(4096).I32Add().GlobalSet(heap))
 	b.export("emscripten_builtin_memalign", "ii_i", code(nil).GlobalGet(pages).GlobalGet(pages).LocalGet(1).I32Add().GlobalSet(pages))
 	if more != nil {

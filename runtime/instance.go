@@ -156,10 +156,16 @@ func (i *Instance) instantiate(ctx context.Context, cm wazero.CompiledModule, mo
 	return mod, nil
 }
 
-// Close frees everything the instance holds: descriptors, modules (the owner
-// of memory and table last) and memory. The instance must not be running.
+// Close frees everything the instance holds: mapped files (the end of a process
+// writes back what is shared), descriptors, modules (the owner of memory and
+// table last) and memory. The instance must not be running.
 func (i *Instance) Close() {
 	i.stopTimer()
+	for p := range i.maps {
+		if err := i.unmap(p); err != nil && i.Log != nil {
+			i.Log(fmt.Sprintf("write back mapped file: %v", err))
+		}
+	}
 	i.fds.closeAll()
 	for k := len(i.mods) - 1; k >= 0; k-- {
 		_ = i.mods[k].Close(i.ctx)

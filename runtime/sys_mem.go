@@ -41,14 +41,14 @@ type mapping struct {
 	d      *description
 	off    int64
 	length uint32
-	shared bool
+	write  bool // what the guest stores belongs in the file
 }
 
 // mmapFile: _mmap_js(length, prot, flags, fd, offset i64, allocated*, addr*).
-// Files only; libc serves anonymous maps. A mapping is a copy: a shared one is
-// written back when it is unmapped.
+// Files only; libc serves anonymous maps. A mapping is a copy: a shared one
+// that may be written is written back when it ends.
 func mmapFile(i *Instance, a args) (uint32, errno) {
-	const mapShared = 1
+	const protWrite, mapShared = 2, 1
 	d, e := i.fds.get(a.fd(3))
 	if e != 0 {
 		return 0, e
@@ -57,8 +57,12 @@ func mmapFile(i *Instance, a args) (uint32, errno) {
 		return 0, eNOTSUP
 	}
 	length, off := a.u32(0), a.i64(4)
-	if length == 0 || length > math.MaxInt32 {
+	if length == 0 || length > math.MaxInt32 || off < 0 {
 		return 0, eINVAL
+	}
+	write := a.u32(1)&protWrite != 0 && a.u32(2)&mapShared != 0
+	if access := d.flags & oACCMODE; access == oWRONLY || write && access != oRDWR {
+		return 0, eACCES
 	}
 	size := (length + linear.PageSize - 1) &^ (linear.PageSize - 1)
 	r, err := i.Call("emscripten_builtin_memalign", linear.PageSize, uint64(size))
@@ -73,10 +77,13 @@ func mmapFile(i *Instance, a args) (uint32, errno) {
 		clear(i.Bytes(p, size))
 	}
 	if _, err := d.file.ReadAt(i.Bytes(p, length), off); err != nil {
+		if _, ferr := i.Call("free", r); ferr != nil {
+			panic(ferr)
+		}
 		return 0, errnoOf(err)
 	}
 	d.refs++
-	i.maps[p] = mapping{d, off, length, a.u32(2)&mapShared != 0}
+	i.maps[p] = mapping{d, off, length, write}
 	i.PutUint32(a.u32(5), 1)
 	i.PutUint32(a.u32(6), p)
 	return 0, 0
@@ -85,19 +92,38 @@ func mmapFile(i *Instance, a args) (uint32, errno) {
 // munmapFile: _munmap_js(addr, length, prot, flags, fd, offset i64). libc
 // frees the memory.
 func munmapFile(i *Instance, a args) (uint32, errno) {
-	m, ok := i.maps[a.u32(0)]
-	if !ok {
+	if _, ok := i.maps[a.u32(0)]; !ok {
 		return 0, eINVAL
 	}
-	delete(i.maps, a.u32(0))
-	var err error
-	if m.shared {
-		_, err = m.d.file.WriteAt(i.Bytes(a.u32(0), m.length), m.off)
-	}
+	return 0, errnoOf(i.unmap(a.u32(0)))
+}
+
+// unmap ends the mapping at p. The file keeps its size: what the guest stored
+// beyond the end is lost, as with mmap(2).
+func (i *Instance) unmap(p uint32) error {
+	m := i.maps[p]
+	delete(i.maps, p)
+	err := i.writeBack(p, m)
 	if cerr := m.d.release(); err == nil {
 		err = cerr
 	}
-	return 0, errnoOf(err)
+	return err
+}
+
+func (i *Instance) writeBack(p uint32, m mapping) error {
+	if !m.write {
+		return nil
+	}
+	info, err := m.d.file.Stat()
+	if err != nil {
+		return err
+	}
+	n := min(int64(m.length), info.Size-m.off)
+	if n <= 0 {
+		return nil
+	}
+	_, err = m.d.file.WriteAt(i.Bytes(p, uint32(n)), m.off)
+	return err
 }
 
 // MapZeros gives the guest n zeroed bytes at a 64 KiB boundary, from its own

@@ -61,13 +61,17 @@ func (i *Instance) putTM(p uint32, t time.Time) {
 // counts whole microseconds, has passed it when the timer fires.
 const timerSlack = 50 * time.Microsecond
 
+// maxTimer is an interval that nobody outlives and a Duration can hold.
+const maxTimer = 100 * 365 * 24 * time.Hour
+
 // setitimer: _setitimer_js(which, milliseconds f64); zero stops the timer.
 func setitimer(i *Instance, s []uint64) {
 	ms := api.DecodeF64(s[1])
 	s[0] = 0
 	i.stopTimer()
 	if ms > 0 && i.Alarm != nil {
-		i.timer = time.AfterFunc(time.Duration(ms*float64(time.Millisecond))+timerSlack, i.Alarm)
+		ns := min(ms*float64(time.Millisecond), float64(maxTimer))
+		i.timer = time.AfterFunc(time.Duration(ns)+timerSlack, i.Alarm)
 	}
 }
 
