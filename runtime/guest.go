@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
@@ -88,8 +89,13 @@ func (i *Instance) CallInto(name string, f api.Function, stack []uint64) error {
 func (i *Instance) callError(name string, err error) error {
 	var exit *sys.ExitError
 	if errors.As(err, &exit) {
-		if exit == longjmp {
+		switch {
+		case exit == longjmp && i.invokes > 0:
 			panic(longjmp)
+		case exit == longjmp:
+			return &Trap{Func: name, Err: errLongjmp}
+		case exit == passedOn:
+			return &Trap{Func: name, Err: i.trap.Err, Stack: i.trap.Stack}
 		}
 		return &ExitError{Code: int(int32(exit.ExitCode()))}
 	}
@@ -101,9 +107,12 @@ func (i *Instance) callError(name string, err error) error {
 	if errors.As(err, &t) {
 		return t
 	}
-	msg, stack, _ := bytes.Cut([]byte(err.Error()), []byte("\nwasm stack trace:\n"))
-	return &Trap{Func: name, Err: trapCause{string(bytes.TrimSuffix(msg, []byte(" (recovered by wazero)"))), err}, Stack: i.p.nameFrames(string(stack))}
+	msg, stack, _ := strings.Cut(err.Error(), wasmTrace)
+	return &Trap{Func: name, Err: trapCause{strings.TrimSuffix(msg, wasmRecovered), err}, Stack: i.p.nameFrames(stack)}
 }
+
+// errLongjmp is a longjmp to where nobody waits: its setjmp has returned.
+var errLongjmp = errors.New("longjmp without setjmp")
 
 // trapCause keeps the chain of an error while it leaves out the stack that
 // wazero puts in its text.

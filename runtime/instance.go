@@ -45,15 +45,17 @@ type Instance struct {
 	sp    api.MutableGlobal
 	start time.Time
 
-	funcs  map[string]*engines
-	grow   api.Function // (n) -> old size of the table
-	tramps []*trampoline
-	fds    fdTable
-	cwd    string
-	umask  uint32
-	timer  *time.Timer
-	maps   map[uint32]mapping
-	dl     dlState
+	funcs   map[string]*engines
+	grow    api.Function // (n) -> old size of the table
+	tramps  []*trampoline
+	invokes int   // that are running: those that wait for a longjmp
+	trap    *Trap // what passedOn stands for
+	fds     fdTable
+	cwd     string
+	umask   uint32
+	timer   *time.Timer
+	maps    map[uint32]mapping
+	dl      dlState
 }
 
 // instanceContext leads host functions back to their instance. It has none of

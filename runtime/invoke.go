@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
@@ -19,6 +20,16 @@ func isLongjmp(err error) bool {
 	var e *sys.ExitError
 	return errors.As(err, &e) && e == longjmp
 }
+
+// passedOn is thrown in the place of a Trap that Instance.trap holds, for the
+// same reason: each level of wasm and host functions that an error passes
+// writes all of its text and its own frames anew, which takes minutes out of
+// thousands of invokes.
+var passedOn = sys.NewExitError(0xffff0001)
+
+// maxTracedInvokes is how many invokes a fault may pass before the frames
+// further out are left out of its stack.
+const maxTracedInvokes = 16
 
 // trampoline is a helper module whose export "call"(index, args…) is a
 // call_indirect of one signature on the program's table. (wazero's
@@ -41,12 +52,14 @@ func (m *Machine) invoke(sig wasmfile.Sig) hostFunc {
 	}
 	return func(i *Instance, s []uint64) {
 		sp := i.sp.Get()
+		i.invokes++
 		err := i.indirect(t, s[:max(n, results)])
+		i.invokes--
 		if err == nil {
 			return
 		}
 		if !isLongjmp(err) {
-			panic(err)
+			panic(i.passOn(err))
 		}
 		i.sp.Set(sp)
 		if _, err := i.Call("setThrew", 1, 0); err != nil {
@@ -56,6 +69,20 @@ func (m *Machine) invoke(sig wasmfile.Sig) hostFunc {
 			s[0] = 0
 		}
 	}
+}
+
+// passOn is what an invoke throws when its callee ended by err, which is no
+// longjmp.
+func (i *Instance) passOn(err error) error {
+	if strings.Count(err.Error(), wasmTrace) < maxTracedInvokes {
+		return err
+	}
+	var t *Trap
+	if err = i.callError("", err); errors.As(err, &t) {
+		i.trap = t
+		return passedOn
+	}
+	return err
 }
 
 // indirect calls the table entry stack[0] with the parameters that follow and
