@@ -51,6 +51,11 @@ func (m *Memory) Discard(off, n uint32) error {
 	return discard(m.reserved[off : uint64(off)+uint64(n)])
 }
 
+// Trim gives pages back to the operating system that were touched and hold
+// nothing but zeros, and returns how many bytes they are; the contents stay
+// the same. Nothing may use the memory meanwhile.
+func (m *Memory) Trim() (freed int) { return trim(m.Bytes()) }
+
 // StoreUint32 stores v at a 4-byte aligned address, atomically.
 func (m *Memory) StoreUint32(addr, v uint32) {
 	atomic.StoreUint32((*uint32)(unsafe.Pointer(&m.reserved[addr])), v)

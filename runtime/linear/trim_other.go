@@ -1,0 +1,5 @@
+//go:build !linux
+
+package linear
+
+func trim([]byte) int { return 0 }
