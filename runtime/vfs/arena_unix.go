@@ -14,3 +14,6 @@ func unmapSlab(data []byte) {
 		panic("vfs: munmap: " + err.Error())
 	}
 }
+
+// discardSlab is advice: where it is not taken, the memory stays.
+func discardSlab(data []byte) { _ = unix.Madvise(data, unix.MADV_DONTNEED) }
