@@ -20,6 +20,7 @@ type Artifact struct {
 	cache    *cache // nil when none is usable
 	code     string // see CompileCache
 	unkept   error  // why the cache does not hold all of it, nil if it does
+	mapped   [][]byte
 	embedded bool
 	cleanup  []func() error // in reverse order
 	once     sync.Once
@@ -52,6 +53,15 @@ func (a *Artifact) Embedded() bool { return a.embedded }
 // written, the machine code inside the binary is for another processor.
 func (a *Artifact) Notices() []string { return slices.Clone(a.notices) }
 
+// Unload takes what is mapped out of this process' resident memory. It comes
+// back from the page cache when it is read; whoever has compiled the modules
+// calls it, since nobody reads them any more.
+func (a *Artifact) Unload() {
+	for _, data := range a.mapped {
+		releasePages(data)
+	}
+}
+
 // Close gives mapped memory back and removes temporary folders. Everything
 // that reads what the artifact returned must have stopped.
 func (a *Artifact) Close() error {
@@ -60,7 +70,7 @@ func (a *Artifact) Close() error {
 		for _, f := range slices.Backward(a.cleanup) {
 			errs = append(errs, f())
 		}
-		a.content, a.files = make([]map[string][]byte, len(a.packages)), nil
+		a.content, a.files, a.mapped = make([]map[string][]byte, len(a.packages)), nil, nil
 		a.closed = errors.Join(errs...)
 	})
 	return a.closed

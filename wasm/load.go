@@ -204,6 +204,7 @@ func (a *Artifact) readPackage(i int) error {
 		case err != nil:
 			r.unmap()
 		default:
+			a.mapped = append(a.mapped, r.data)
 			a.cleanup = append(a.cleanup, func() error { r.unmap(); return nil })
 		}
 	}
