@@ -142,6 +142,7 @@ func (c *Cluster) boot(ctx context.Context, role, db string) (*backend, error) {
 		}
 		return nil, err
 	}
+	b.mem.Trim()
 	return b, nil
 }
 

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"path"
 	goruntime "runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/vfs"
@@ -24,10 +27,11 @@ type engine struct {
 	machine  *runtime.Machine
 	backend  *runtime.Program
 	base     *vfs.Memory // what pglite.data and the extensions hold
+	untidy   atomic.Bool // something was loaded since the last trim
+	trimming sync.WaitGroup
 
-	mu     sync.Mutex
-	initdb *runtime.Program // compiled when first needed
-	fresh  *vfs.Memory      // base with a cluster, made when first needed
+	mu    sync.Mutex
+	fresh *vfs.Memory // base with a cluster, made when first needed
 }
 
 // engines are the engines in use, by artifact.
@@ -53,7 +57,7 @@ func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
 	for _, n := range a.Notices() {
 		o.Logger.Info().Msg(n)
 	}
-	e, err := newEngine(ctx, a, o.Progress)
+	e, err := newEngine(ctx, a, o)
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -65,7 +69,7 @@ func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
 	return e, nil
 }
 
-func newEngine(ctx context.Context, a *wasm.Artifact, progress wasm.ProgressFunc) (*engine, error) {
+func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, error) {
 	if a.Hash() != layoutHash {
 		return nil, fmt.Errorf("pglite: pglite.wasm has sha256 %s; this version knows the layout of %s only", a.Hash(), layoutHash)
 	}
@@ -74,13 +78,7 @@ func newEngine(ctx context.Context, a *wasm.Artifact, progress wasm.ProgressFunc
 		return nil, err
 	}
 	e := &engine{artifact: a, machine: m}
-	unlock, err := a.LockCompile(ctx)
-	if err != nil {
-		return nil, errors.Join(err, e.close())
-	}
-	e.backend, err = m.Compile(ctx, backendSource(a.Backend()))
-	unlock()
-	if err != nil {
+	if e.backend, err = e.compile(ctx, backendSource(a.Backend()), o); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	if e.base, err = baseTree(a); err != nil {
@@ -89,16 +87,54 @@ func newEngine(ctx context.Context, a *wasm.Artifact, progress wasm.ProgressFunc
 	return e, nil
 }
 
-// initdbProgram compiles initdb when it is first asked for. REQUIRES: mu.
-func (e *engine) initdbProgram(ctx context.Context) (*runtime.Program, error) {
-	if e.initdb == nil {
-		p, err := e.machine.Compile(ctx, initdbSource(e.artifact.Initdb()))
-		if err != nil {
-			return nil, err
-		}
-		e.initdb = p
+// compileSilence is how long a compilation may take without being reported:
+// loading machine code from the cache takes less.
+const compileSilence = 700 * time.Millisecond
+
+// damagedCode is in the text of wazero's errors about a cache entry that can't
+// be read (engine_cache.go of its package wazevo); it has no error value.
+const damagedCode = "compilationcache:"
+
+// compile takes a program's machine code from the cache, or fills the cache
+// while other processes wait for it.
+func (e *engine) compile(ctx context.Context, src runtime.Source, o *Options) (*runtime.Program, error) {
+	e.untidy.Store(true)
+	if o.Progress != nil {
+		reported := make(chan struct{})
+		t := time.AfterFunc(compileSilence, func() {
+			defer close(reported)
+			o.Progress("compile", 0, 0)
+		})
+		defer func() {
+			if !t.Stop() {
+				<-reported
+			}
+		}()
 	}
-	return e.initdb, nil
+	unlock, err := e.artifact.LockCompile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	p, err := e.machine.Compile(ctx, src)
+	if err == nil || !strings.Contains(err.Error(), damagedCode) {
+		return p, err
+	}
+	o.Logger.Warn().Err(err).Msg("machine code in the cache is damaged; it is compiled again")
+	if err := e.artifact.ResetCompileCache(); err != nil {
+		return nil, err
+	}
+	return e.machine.Compile(ctx, src)
+}
+
+// trim gives back to the system what making a cluster has needed beyond what
+// it needs from now on: two copies of the module in the heap, the artifact's
+// pages, what initdb has left.
+func (e *engine) trim() {
+	if e.untidy.Swap(false) {
+		e.artifact.Unload()
+		e.trimming.Go(debug.FreeOSMemory)
+	}
 }
 
 // release gives up a share; the last one frees the machine code.
@@ -113,6 +149,7 @@ func (e *engine) release() error {
 }
 
 func (e *engine) close() error {
+	e.trimming.Wait()
 	err := e.machine.Close(context.Background())
 	for _, m := range [...]*vfs.Memory{e.fresh, e.base} {
 		if m != nil {
@@ -165,15 +202,31 @@ func baseTree(a *wasm.Artifact) (*vfs.Memory, error) {
 // freshCluster is a file tree with a cluster just made by initdb. The first
 // one of the process is kept, and the next ones are copy-on-write clones of
 // it: clusters of one process made fresh have one system identifier.
-func (e *engine) freshCluster(ctx context.Context, log *logWriter) (*vfs.Memory, error) {
+func (e *engine) freshCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fresh == nil {
-		m := e.base.Clone()
-		if err := e.runInitdb(ctx, vfs.NewNamespace(m), log); err != nil {
-			return nil, errors.Join(err, m.Close())
+		m, err := e.newCluster(ctx, o)
+		if err != nil {
+			return nil, err
 		}
+		m.Compact()
 		e.fresh = m
 	}
 	return e.fresh.Clone(), nil
+}
+
+// newCluster is a file tree with a cluster of its own, which the caller
+// closes: a directory gets a system identifier that no other has.
+func (e *engine) newCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
+	p, err := e.compile(ctx, initdbSource(e.artifact.Initdb()), o)
+	if err != nil {
+		return nil, err
+	}
+	m := e.base.Clone()
+	err = e.runInitdb(ctx, p, vfs.NewNamespace(m), &logWriter{log: o.Logger})
+	if err = errors.Join(err, p.Close(context.WithoutCancel(ctx))); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }

@@ -31,7 +31,7 @@ func Fresh(ctx context.Context) (*vfs.Memory, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := e.freshCluster(ctx, &logWriter{})
+		m, err := e.freshCluster(ctx, &Options{})
 		if err != nil {
 			return nil, err
 		}

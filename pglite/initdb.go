@@ -35,12 +35,8 @@ var initdbArgs = []string{
 
 // runInitdb makes a cluster in guestData: initdb.wasm runs as it does on any
 // host, and every postgres that it starts is a fresh instance of the backend
-// over the same files. REQUIRES: mu.
-func (e *engine) runInitdb(ctx context.Context, ns *vfs.Namespace, log *logWriter) error {
-	p, err := e.initdbProgram(ctx)
-	if err != nil {
-		return err
-	}
+// over the same files.
+func (e *engine) runInitdb(ctx context.Context, p *runtime.Program, ns *vfs.Namespace, log *logWriter) error {
 	var said bytes.Buffer // initdb tells the user on both
 	say := func(b []byte) { said.Write(b) }
 	h := &hooks{run: func(args []string, stdin []byte) (int, []byte) {

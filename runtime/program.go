@@ -115,6 +115,15 @@ func (m *Machine) Compile(ctx context.Context, src Source) (*Program, error) {
 	return p, nil
 }
 
+// Close frees the program's machine code. All its instances must be closed
+// before; a Machine that closes frees its programs, too.
+func (p *Program) Close(ctx context.Context) error {
+	if err := p.code.Close(ctx); err != nil {
+		return fmt.Errorf("runtime: close %s: %w", p.src.Name, err)
+	}
+	return nil
+}
+
 // mainModule is the name under which helper and side modules import what the
 // program exports.
 const mainModule = "main"
