@@ -22,9 +22,8 @@ func isLongjmp(err error) bool {
 }
 
 // passedOn is thrown in the place of a Trap that Instance.trap holds, for the
-// same reason: each level of wasm and host functions that an error passes
-// writes all of its text and its own frames anew, which takes minutes out of
-// thousands of invokes.
+// same reason: each call into wasm that an error ends writes all of its text
+// anew with its own frames, so that the work is the square of the depth.
 var passedOn = sys.NewExitError(0xffff0001)
 
 // maxTracedInvokes is how many invokes a fault may pass before the frames
