@@ -223,7 +223,7 @@ func (b *backend) greet() error {
 		}
 	}
 	b.params = out.params
-	return nil
+	return b.swallowReports()
 }
 
 // end shuts the backend down as its exit would: locks and temporary tables
@@ -235,7 +235,7 @@ func (b *backend) end() error {
 		return nil
 	}
 	_, err := b.inst.Call("pgl_run_atexit_funcs")
-	if exit := (*runtime.ExitError)(nil); errors.As(err, &exit) {
+	if isExit(err) {
 		err = nil
 	}
 	b.close()

@@ -105,6 +105,7 @@ func (b *backend) queryLocked(sql string) ([][]string, error) {
 func (b *backend) startup(params []Setting) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	changed := false
 	want := map[string]string{}
 	for _, p := range params {
 		want[strings.ToLower(p.Name)] = p.Value
@@ -118,25 +119,38 @@ func (b *backend) startup(params []Setting) error {
 		}
 		delete(b.base, name)
 		delete(b.given, name)
+		changed = true
 	}
 	for _, p := range params {
 		name := strings.ToLower(p.Name)
 		if v, ok := b.given[name]; ok && v == p.Value && want[name] == p.Value {
 			continue
 		}
-		if _, ok := b.base[name]; !ok {
-			was, err := b.option(name)
-			if err != nil {
-				return err
-			}
-			b.base[name] = was
+		was, err := b.option(name)
+		if err != nil {
+			return err
 		}
 		if err := b.setOption(name, p.Value); err != nil {
 			return err
 		}
+		if _, ok := b.base[name]; !ok {
+			b.base[name] = was
+		}
 		b.given[name] = p.Value
+		changed = true
 	}
-	return nil
+	if !changed {
+		return nil
+	}
+	return b.swallowReports()
+}
+
+// swallowReports lets Postgres report the parameters that the host has
+// changed, which the next ReadyForQuery would do, to nobody: the client was
+// told its own values when it connected. REQUIRES: mu.
+func (b *backend) swallowReports() error {
+	_, err := b.query("")
+	return err
 }
 
 // setOption is SetConfigOption as process_startup_options calls it.
@@ -283,6 +297,14 @@ func (b *backend) discard(s *Session) error {
 		}
 	}
 	b.last, b.altered = nil, false
+	if b.inst.Uint32(tempNamespaceAddr) != 0 {
+		// The temporary schema is the backend's for good: it goes with it.
+		if _, err := b.inst.Call("pgl_run_atexit_funcs"); err != nil && !isExit(err) {
+			return err
+		}
+		b.close()
+		return nil
+	}
 	return b.discardState()
 }
 

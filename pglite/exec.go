@@ -89,6 +89,7 @@ func (b *backend) protect(do func() error) error {
 	var exit *runtime.ExitError
 	switch {
 	case err == nil:
+		b.inst.SetStackPointer(sp)
 		return nil
 	case !errors.As(err, &exit):
 		return err
@@ -106,6 +107,12 @@ func (b *backend) protect(do func() error) error {
 		return fmt.Errorf("pglite: an error without a message")
 	}
 	return out.err
+}
+
+// isExit tells whether a call ended because the guest called exit.
+func isExit(err error) bool {
+	var exit *runtime.ExitError
+	return errors.As(err, &exit)
 }
 
 // query runs SQL of the host's own as a simple query and returns the rows of

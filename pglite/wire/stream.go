@@ -154,6 +154,13 @@ func (s *stream) kill() {
 	s.mu.nc.SetWriteDeadline(time.Now().Add(farewell))
 }
 
+// Close hangs up: the session's own Read fails, as if the client had left. The
+// cluster does so after a FATAL error that came between two messages.
+func (s *stream) Close() error {
+	s.kill()
+	return nil
+}
+
 // begin lifts the deadline of start-up.
 func (s *stream) begin(ctx context.Context) error {
 	s.mu.Lock()
