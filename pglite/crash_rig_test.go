@@ -2,6 +2,7 @@ package pglite_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/driver"
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
@@ -151,11 +153,20 @@ func (r *rig) cut(name string, rng *rand.Rand) *image {
 	return &image{tree: r.disk.CrashClone(rng), allowed: r.allowed, name: name}
 }
 
-// check opens the image and compares. It takes the image over.
-func (i *image) check(ctx context.Context) (digest string, err error) {
+// open starts a cluster on the image, which stays the caller's.
+func (i *image) open(ctx context.Context) (*pglite.Cluster, error) {
 	c, err := pglite.OpenOn(ctx, pglite.Options{Settings: crashSettings}, vfs.NewFault(i.tree))
 	if err != nil {
-		return "", fmt.Errorf("%s: does not open: %w", i.name, err)
+		err = fmt.Errorf("does not open: %w", err)
+	}
+	return c, err
+}
+
+// check opens the image and compares.
+func (i *image) check(ctx context.Context) (digest string, err error) {
+	c, err := i.open(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", i.name, err)
 	}
 	defer pglite.Kill(c)
 	query := func(sql string) ([][]string, error) { return c.AsHost(ctx, sql) }
@@ -183,7 +194,34 @@ func (i *image) check(ctx context.Context) (digest string, err error) {
 			return digest, fmt.Errorf("%s: %s: %w", i.name, sql, err)
 		}
 	}
+	if err := databasesRead(ctx, c); err != nil {
+		return digest, fmt.Errorf("%s: %w", i.name, err)
+	}
 	return digest, nil
+}
+
+// databasesRead reads catalogs of the databases that a workload has made.
+func databasesRead(ctx context.Context, c *pglite.Cluster) error {
+	dbs, err := c.AsHost(ctx, "select datname from pg_database where datname like 'd%' and datconnlimit <> -2")
+	if err != nil {
+		return err
+	}
+	for _, db := range dbs {
+		cfg, err := driver.ConnConfig(c)
+		if err != nil {
+			return err
+		}
+		cfg.Database = db[0]
+		conn, err := pgx.ConnectConfig(ctx, cfg)
+		if err == nil {
+			_, err = conn.PgConn().Exec(ctx, "select sum(hashtext(x::text)) from pg_class x; select sum(hashtext(x::text)) from pg_proc x; select sum(hashtext(x::text)) from pg_attribute x").ReadAll()
+			err = errors.Join(err, conn.Close(ctx))
+		}
+		if err != nil {
+			return fmt.Errorf("database %s: %w", db[0], err)
+		}
+	}
+	return nil
 }
 
 func (i *image) compare(digest string) error {
@@ -214,11 +252,10 @@ func firstDifference(want, got string) string {
 
 // checkers open images, two at a time, while the workload goes on.
 type checkers struct {
-	t      testing.TB
-	slots  chan struct{}
-	wg     sync.WaitGroup
-	count  int
-	checks func(*image)
+	t     testing.TB
+	slots chan struct{}
+	wg    sync.WaitGroup
+	count int
 }
 
 func newCheckers(t testing.TB) *checkers {
