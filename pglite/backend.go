@@ -22,10 +22,10 @@ import (
 // atomics, wake, poke and raise may be used by anyone.
 type backend struct {
 	hooks
-	role, db string
-	pid      uint32
-	params   []Setting // ParameterStatus values after boot
-	log      logWriter
+	login
+	pid    uint32
+	params []Setting // ParameterStatus values after boot
+	log    logWriter
 
 	mu    sync.Mutex
 	feed  feed // where the guest's messages come from
@@ -88,12 +88,9 @@ const firstPID = 1000
 
 // boot starts a backend on the cluster's files. A database error (no such
 // role, no such database, recovery impossible) is an *Error.
-func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, role, db string, log logWriter) (_ *backend, err error) {
-	if len(role) > userNameMax {
-		role = role[:userNameMax] // as Postgres truncates names
-	}
+func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, want login, log logWriter) (_ *backend, err error) {
 	b := &backend{
-		role: role, db: db, pid: firstPID + nextPID.Add(1), log: log,
+		login: want, pid: firstPID + nextPID.Add(1), log: log,
 		prepared: map[string]statement{}, base: map[string]string{}, given: map[string]string{},
 		wake: make(chan struct{}, 1), alarms: make(chan struct{}, 1), quit: make(chan struct{}),
 	}

@@ -179,7 +179,7 @@ func BenchmarkPointSelect(b *testing.B) {
 
 	b.Run("backend", func(b *testing.B) {
 		c := shared(b)
-		held, err := c.pool.take(b.Context(), nil, "", "")
+		held, err := c.pool.take(b.Context(), nil, login{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -126,7 +126,7 @@ func (c *Cluster) prepareRole(ctx context.Context) error {
 }
 
 // boot starts a backend for the pool.
-func (c *Cluster) boot(ctx context.Context, role, db string) (*backend, error) {
+func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 	select {
 	case <-c.done:
 		return nil, c.stopped()
@@ -135,10 +135,10 @@ func (c *Cluster) boot(ctx context.Context, role, db string) (*backend, error) {
 	if err := dropFuturePrepared(c.ns); err != nil {
 		return nil, err
 	}
-	b, err := boot(ctx, c.engine, c.ns, c.postgresArgs(), role, db, logWriter{log: c.log})
+	b, err := boot(ctx, c.engine, c.ns, c.postgresArgs(), want, logWriter{log: c.log})
 	if err != nil {
 		if e := (*Error)(nil); !errors.As(err, &e) {
-			err = fmt.Errorf("pglite: start a backend for role %q, database %q: %w", role, db, err)
+			err = fmt.Errorf("pglite: start a backend for role %q, database %q: %w", want.role, want.db, err)
 		}
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (c *Cluster) boot(ctx context.Context, role, db string) (*backend, error) {
 // asHost runs SQL with the bootstrap superuser's rights in whatever backend
 // comes first.
 func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
-	b, err := c.pool.take(ctx, nil, "", "")
+	b, err := c.pool.take(ctx, nil, login{})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package pglite
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -23,6 +24,8 @@ type inbound struct {
 // src/include/libpq/libpq.h).
 const maxMessage = 0x3fffffff
 
+var errLength = errors.New("pglite: invalid message length")
+
 // next reads the header of the next message. The one before must have been
 // read to its end.
 func (m *inbound) next() error {
@@ -32,7 +35,7 @@ func (m *inbound) next() error {
 	m.typ, m.sent, m.peek, m.used = m.head[0], 0, m.peek[:0], 0
 	n := int(int32(binary.BigEndian.Uint32(m.head[1:])))
 	if n < 4 || n > maxMessage {
-		return fatal("08P01", "invalid message length")
+		return errLength
 	}
 	m.left = n - 4
 	return nil

@@ -103,7 +103,42 @@ func backendSource(wasm []byte) runtime.Source {
 			{Export: "pg_usleep", By: "usleep", Mode: wasmfile.Replace},
 			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
 		},
-		Patches: pidPatches,
+		Patches:      pidPatches,
+		AllowMissing: neverCalled,
+		MissingFunc:  raiseMissing,
+	}
+}
+
+// neverCalled are functions of libc that the build left out. pgcrypto imports
+// them through OpenSSL and never calls them.
+var neverCalled = []string{
+	"gethostbyname", "getsockname", "getsockopt", "madvise", "mlock", "mprotect", "setbuf",
+	"setsockopt", "shutdown", "signal", "sleep", "tcgetattr", "tcsetattr",
+}
+
+// raiseMissing answers a call of one by an SQL error, as ereport does: the
+// longjmp out of errfinish passes through.
+func raiseMissing(i *runtime.Instance, name string) {
+	const levelError = 21 // elog.h
+	msg, err := i.PushString("function " + name + "() is not part of this build")
+	if err != nil {
+		panic(err)
+	}
+	file, err := i.PushString("howdah")
+	if err != nil {
+		panic(err)
+	}
+	for _, c := range [...]struct {
+		name string
+		args []uint64
+	}{
+		{"errstart", []uint64{levelError, 0}},
+		{"errmsg_internal", []uint64{uint64(msg), 0}},
+		{"errfinish", []uint64{uint64(file), 0, uint64(file)}},
+	} {
+		if _, err := i.Call(c.name, c.args...); err != nil {
+			panic(err)
+		}
 	}
 }
 

@@ -5,41 +5,55 @@ import (
 	"strconv"
 )
 
+// login is what a backend is booted for.
+type login struct {
+	role, db string
+	// defaults names the settings that Postgres gives such a session when it
+	// starts (pg_db_role_setting): when they change, the next session of the
+	// role or database needs a backend that has read them.
+	defaults string
+}
+
+// truncateName cuts a name as ProcessStartupPacket does.
+func truncateName(s string) string { return s[:min(len(s), userNameMax)] }
+
 // checkLogin does what Postgres does between authentication and the first
 // query, in its order and words (InitializeSessionUserId in
 // src/backend/utils/init/miscinit.c, CheckMyDatabase in postinit.c), so that a
 // connection that fails costs no backend.
-func (c *Cluster) checkLogin(ctx context.Context, user, db string) error {
+func (c *Cluster) checkLogin(ctx context.Context, user, db string) (defaults string, err error) {
 	rows, err := c.asHost(ctx, `select r.rolcanlogin, r.rolsuper, r.rolconnlimit, d.oid is not null, d.datallowconn, d.datconnlimit,
-		case when d.oid is not null then pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') end
+		case when d.oid is not null then pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') end,
+		(select pg_catalog.string_agg(s.setdatabase || ' ' || s.setrole || ' ' || s.setconfig::text, ';' order by s.setdatabase, s.setrole)
+			from pg_catalog.pg_db_role_setting s where s.setdatabase in (0, d.oid) and s.setrole in (0, r.oid))
 		from pg_catalog.pg_authid r left join pg_catalog.pg_database d on d.datname = `+quoteLiteral(db)+`
 		where r.rolname = `+quoteLiteral(user))
 	if err != nil {
-		return asFatal(err)
+		return "", asFatal(err)
 	}
 	if len(rows) == 0 {
-		return fatal("28000", "role \"%s\" does not exist", user)
+		return "", fatal("28000", "role \"%s\" does not exist", user)
 	}
 	r := rows[0]
 	canLogin, super, exists, allowed, granted := r[0] == "t", r[1] == "t", r[3] == "t", r[4] == "t", r[6] == "t"
 	ofRole, ofDB := c.count(user, db)
 	switch {
 	case !canLogin:
-		return fatal("28000", "role \"%s\" is not permitted to log in", user)
+		return "", fatal("28000", "role \"%s\" is not permitted to log in", user)
 	case !super && full(r[2], ofRole):
-		return fatal("53300", "too many connections for role \"%s\"", user)
+		return "", fatal("53300", "too many connections for role \"%s\"", user)
 	case !exists:
-		return fatal("3D000", "database \"%s\" does not exist", db)
+		return "", fatal("3D000", "database \"%s\" does not exist", db)
 	case !allowed:
-		return fatal("55000", "database \"%s\" is not currently accepting connections", db)
+		return "", fatal("55000", "database \"%s\" is not currently accepting connections", db)
 	case !granted:
 		e := fatal("42501", "permission denied for database \"%s\"", db)
 		e.Detail = "User does not have CONNECT privilege."
-		return e
+		return "", e
 	case !super && full(r[5], ofDB):
-		return fatal("53300", "too many connections for database \"%s\"", db)
+		return "", fatal("53300", "too many connections for database \"%s\"", db)
 	}
-	return nil
+	return r[7], nil
 }
 
 // full compares a number of connections with a limit, −1 for none.
@@ -86,10 +100,10 @@ func (c *Cluster) pidOf(s *Session) uint32 {
 // count counts the sessions of a role and of a database.
 func (c *Cluster) count(user, db string) (ofRole, ofDB int) {
 	for _, s := range c.all() {
-		if s.user == user {
+		if s.want.role == user {
 			ofRole++
 		}
-		if s.db == db {
+		if s.want.db == db {
 			ofDB++
 		}
 	}

@@ -40,6 +40,11 @@ func cut(b []byte) (s string, rest []byte, ok bool) {
 type splitter struct {
 	keep   func(typ byte) bool
 	handle func(typ byte, body []byte)
+	// pass, if not nil, gets the stream, less the messages that drop takes out.
+	// Those of type mayDrop are held back until they are complete.
+	pass    func(p []byte)
+	mayDrop byte
+	drop    func(body []byte) bool
 
 	head [headerSize]byte
 	n    int    // bytes of head
@@ -53,32 +58,55 @@ const maxKept = 64 << 10
 
 // scan takes the next piece of the stream.
 func (s *splitter) scan(p []byte) {
-	for len(p) > 0 {
-		if s.n < headerSize {
-			k := copy(s.head[s.n:], p)
-			s.n += k
-			p = p[k:]
-			if s.n < headerSize {
-				return
-			}
-			s.left = int(binary.BigEndian.Uint32(s.head[1:])) - 4
-			s.kept = s.keep(s.head[0])
-			s.body = s.body[:0]
-		}
-		k := min(s.left, len(p))
-		if s.kept && len(s.body) < maxKept {
-			s.body = append(s.body, p[:min(k, maxKept-len(s.body))]...)
-		}
-		s.left -= k
-		p = p[k:]
-		if s.left == 0 {
-			s.n = 0
-			if s.kept {
-				s.handle(s.head[0], s.body)
-			}
+	run := 0 // p[run:] has not been passed on
+	flush := func(end int) {
+		if s.pass != nil && end > run {
+			s.pass(p[run:end])
 		}
 	}
+	for at := 0; at < len(p); {
+		if s.n < headerSize {
+			if s.n == 0 && p[at] == s.mayDrop {
+				flush(at)
+				run = len(p)
+			}
+			k := copy(s.head[s.n:], p[at:])
+			s.n += k
+			at += k
+			if s.n < headerSize {
+				break
+			}
+			s.left = int(binary.BigEndian.Uint32(s.head[1:])) - 4
+			s.kept = s.held() || s.keep(s.head[0])
+			s.body = s.body[:0]
+		}
+		k := min(s.left, len(p)-at)
+		if s.kept && len(s.body) < maxKept {
+			s.body = append(s.body, p[at:at+min(k, maxKept-len(s.body))]...)
+		}
+		s.left -= k
+		at += k
+		if s.left > 0 {
+			continue
+		}
+		s.n = 0
+		if s.held() {
+			if !s.drop(s.body) {
+				s.pass(message(s.head[0], s.body))
+			}
+			run = at
+		}
+		if s.kept {
+			s.handle(s.head[0], s.body)
+		}
+	}
+	if s.n == 0 || !s.held() {
+		flush(len(p))
+	}
 }
+
+// held tells whether the current message is held back.
+func (s *splitter) held() bool { return s.mayDrop != 0 && s.head[0] == s.mayDrop }
 
 // bytesFeed is a feed of bytes in memory.
 type bytesFeed struct{ b []byte }

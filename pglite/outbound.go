@@ -44,22 +44,32 @@ func (s *Session) flush() error {
 // statement goes on.
 const flushAfter = 20 * time.Millisecond
 
-// write takes what the guest answers (sink). A client that is gone gets
-// nothing more; its statement is cancelled.
+// write takes what the guest answers (sink), less the reports of parameters
+// whose value the client knows. A client that is gone gets nothing more; its
+// statement is cancelled.
 func (s *Session) write(p []byte) {
-	s.split.scan(p)
 	s.out.Lock()
 	defer s.out.Unlock()
-	if s.out.err != nil {
-		return
-	}
-	if _, s.out.err = s.cl.Write(p); s.out.err == nil && (s.urgent || time.Since(s.out.flush) > flushAfter) {
+	s.split.scan(p)
+	if s.out.err == nil && (s.urgent || time.Since(s.out.flush) > flushAfter) {
 		s.out.err = s.cl.Flush()
 		s.out.flush, s.urgent = time.Now(), false
 	}
 	if s.out.err != nil {
 		s.Cancel()
 	}
+}
+
+// known tells whether a ParameterStatus says what the client knows. This build
+// of Postgres reports every parameter that was set, others those that changed.
+func (s *Session) known(body []byte) bool {
+	name, rest, _ := cut(body)
+	value, _, _ := cut(rest)
+	if was, ok := s.told[name]; ok && was == value {
+		return true
+	}
+	s.told[name] = value
+	return false
 }
 
 // answered looks at the messages that tell what became of the session.

@@ -10,14 +10,14 @@ import (
 // knows that.
 //
 // acquire gives, in this order: the idle backend that served the session
-// last, an idle one booted for the same role and database, a new one while
+// last, an idle one booted for the same login, a new one while
 // there are fewer than size, and otherwise the place of an idle one booted for
 // others, which ends. Without any it waits its turn, first come first served,
 // no longer than the queue's time-out.
 type pool struct {
 	size    int
 	timeout time.Duration
-	boot    func(ctx context.Context, role, db string) (*backend, error)
+	boot    func(context.Context, login) (*backend, error)
 	retire  func(*backend) // ends a backend that a closed pool gets back
 
 	mu      sync.Mutex
@@ -31,12 +31,12 @@ type pool struct {
 // acquire takes a backend for s. The error is an *Error (53300 after the
 // time-out, or what the boot said), or the reason the pool is closed.
 func (p *pool) acquire(ctx context.Context, s *Session) (*backend, error) {
-	return p.take(ctx, s, s.user, s.db)
+	return p.take(ctx, s, s.want)
 }
 
-// take is acquire for a role and a database, without them for any; s may be
-// nil.
-func (p *pool) take(ctx context.Context, s *Session, role, db string) (*backend, error) {
+// take is acquire for any login, the zero one for whatever comes first; s may
+// be nil.
+func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, error) {
 	var timeout <-chan time.Time
 	for first := true; ; first = false {
 		p.mu.Lock()
@@ -45,11 +45,11 @@ func (p *pool) take(ctx context.Context, s *Session, role, db string) (*backend,
 			return nil, p.closed
 		}
 		if len(p.waiters) == 0 || !first {
-			b, place := p.pick(s, role, db)
+			b, place := p.pick(s, want)
 			if place {
 				p.used++
 				p.mu.Unlock()
-				return p.prepare(ctx, b, role, db)
+				return p.prepare(ctx, b, want)
 			}
 		}
 		turn := make(chan struct{})
@@ -83,10 +83,10 @@ func (p *pool) take(ctx context.Context, s *Session, role, db string) (*backend,
 // pick takes an idle backend out of the pool; place tells that the caller may
 // go on, with it or, when it is nil or for another role, by a boot. REQUIRES:
 // mu.
-func (p *pool) pick(s *Session, role, db string) (b *backend, place bool) {
+func (p *pool) pick(s *Session, want login) (b *backend, place bool) {
 	best := -1
 	for k, x := range p.idle {
-		if x.fits(role, db) && (best < 0 || s != nil && x.last == s) {
+		if x.fits(want) && (best < 0 || s != nil && x.last == s) {
 			best = k
 		}
 	}
@@ -104,23 +104,23 @@ func (p *pool) pick(s *Session, role, db string) (b *backend, place bool) {
 	return b, true
 }
 
-// prepare makes what pick gave into a backend for role and db.
-func (p *pool) prepare(ctx context.Context, b *backend, role, db string) (*backend, error) {
-	if b != nil && b.fits(role, db) {
+// prepare makes what pick gave into the backend that is wanted.
+func (p *pool) prepare(ctx context.Context, b *backend, want login) (*backend, error) {
+	if b != nil && b.fits(want) {
 		p.mu.Lock()
 		p.out[b] = true
 		p.mu.Unlock()
 		return b, nil
 	}
-	if role == "" {
-		role, db = "postgres", "postgres"
+	if want.role == "" {
+		want.role, want.db = "postgres", "postgres"
 	}
 	var err error
 	if b != nil {
 		err = b.end()
 	}
 	if err == nil {
-		b, err = p.boot(ctx, role, db)
+		b, err = p.boot(ctx, want)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,8 +199,6 @@ func (p *pool) close(err error) []*backend {
 	return all
 }
 
-// fits tells whether the backend was booted for this role and database; no
-// role asks for any.
-func (b *backend) fits(role, db string) bool {
-	return role == "" || b.role == role && b.db == db
-}
+// fits tells whether the backend was booted for this login; without a role any
+// will do.
+func (b *backend) fits(want login) bool { return want.role == "" || b.login == want }

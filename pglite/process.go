@@ -68,6 +68,10 @@ func (h *hooks) popen(s []uint64) {
 		return
 	}
 	if h.run == nil || len(args) == 0 {
+		const enosys = 52
+		if err := h.inst.SetErrno(enosys); err != nil {
+			panic(err)
+		}
 		return
 	}
 	h.count++

@@ -31,10 +31,10 @@ type SessionOptions struct {
 // Session is one client's Postgres session.
 type Session struct {
 	c       *Cluster
-	user    string
-	db      string
+	want    login
 	startup []Setting
 	params  []Setting
+	told    map[string]string // reported parameters as the client knows them
 
 	// What the serving goroutine knows.
 	cl       Client
@@ -65,16 +65,24 @@ type Session struct {
 // starts, and applies the startup parameters. It may wait for a backend. The
 // error is an *Error of severity FATAL, or tells that the cluster has ended.
 func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, error) {
-	s := &Session{c: c, user: o.User, db: o.Database, startup: o.Params, status: 'I'}
-	if s.db == "" {
-		s.db = s.user
+	s := &Session{c: c, want: login{role: o.User, db: o.Database}, startup: o.Params, status: 'I'}
+	if s.want.db == "" {
+		s.want.db = s.want.role
 	}
+	s.want.role, s.want.db = truncateName(s.want.role), truncateName(s.want.db)
 	s.split.keep = func(t byte) bool {
 		return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' || t == 'N' || t == 'A'
 	}
 	s.split.handle = s.answered
+	s.split.mayDrop, s.split.drop = 'S', s.known
+	s.split.pass = func(p []byte) {
+		if s.out.err == nil {
+			_, s.out.err = s.cl.Write(p)
+		}
+	}
 	s.carried.init()
-	if err := c.checkLogin(ctx, s.user, s.db); err != nil {
+	var err error
+	if s.want.defaults, err = c.checkLogin(ctx, s.want.role, s.want.db); err != nil {
 		return nil, err
 	}
 	if err := s.acquire(ctx); err != nil {
@@ -85,7 +93,10 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	if err != nil {
 		return nil, asFatal(err)
 	}
-	s.params = p
+	s.params, s.told = p, map[string]string{}
+	for _, x := range p {
+		s.told[x.Name] = x.Value
+	}
 	if err := c.enter(s); err != nil {
 		return nil, err
 	}
@@ -147,7 +158,7 @@ func (s *Session) serve(ctx context.Context) error {
 			}
 		}
 		if err := s.in.next(); err != nil {
-			return s.lost(err)
+			return errGone // an invalid length, too: Postgres hangs up without a word
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -159,14 +170,6 @@ func (s *Session) serve(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// lost sorts the end of the client's stream.
-func (s *Session) lost(err error) error {
-	if e := (*Error)(nil); errors.As(err, &e) {
-		_ = s.tell(e)
-	}
-	return errGone
 }
 
 // message handles the frontend message that s.in has begun.
