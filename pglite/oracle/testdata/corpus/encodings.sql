@@ -22,7 +22,6 @@ create database other_locale locale_provider builtin builtin_locale 'C.UTF-8' te
 drop database other_locale;
 create database enc encoding 'LATIN1' locale 'C' template template0;
 drop database enc;
-set client_encoding = 'LATIN1';
-reset client_encoding;
+set client_encoding = 'LATIN1'; reset client_encoding;
 show client_encoding;
 select pg_char_to_encoding('LATIN1'), pg_char_to_encoding('nosuch'), pg_encoding_max_length(6);
