@@ -197,7 +197,8 @@ func (i *Instance) String(p uint32) string {
 
 // LongString reads a C string of any length.
 func (i *Instance) LongString(p uint32) string {
-	b := i.Bytes(p, uint32(len(i.mem.Bytes())-int(p)))
+	_ = i.Bytes(p, 1)
+	b := i.mem.Bytes()[p:]
 	if n := bytes.IndexByte(b, 0); n >= 0 {
 		b = b[:n]
 	}

@@ -25,6 +25,8 @@ const (
 	guestPages   = 2 << 20 // where memalign begins
 	guestMinimum = 64      // pages of memory at the start
 	guestMaximum = 1024    // and at most
+
+	countEntry = 2 // of the table: 0 and 1 are SIG_DFL and SIG_IGN
 )
 
 // signature reads a Sig.Key.
@@ -84,10 +86,10 @@ func (b *guestBuilder) entry(f uint32) uint32 {
 // testProgram imports every host function and exports it under its own name,
 // with the allocators and callbacks that the host asks of an Emscripten
 // program. malloc gives at most 4,096 bytes. sigaction says that the handler
-// of every signal is table entry 1, which adds to the counter, as do
+// of every signal is countEntry, which adds to the counter, as do
 // _emscripten_timeout and setThrew.
 func testProgram(invokes []string, more func(*guestBuilder)) []byte {
-	b := &guestBuilder{host: map[string]uint32{}, next: 1}
+	b := &guestBuilder{host: map[string]uint32{}, next: countEntry}
 	for name, sig := range stockImports() {
 		module, name, _ := strings.Cut(name, ".")
 		b.host[name] = b.ImportFunc(module, name, sig)
@@ -112,7 +114,7 @@ func testProgram(invokes []string, more func(*guestBuilder)) []byte {
 	b.export("counter", "_i", code(nil).GlobalGet(counter))
 	b.export("_emscripten_timeout", "id_", count)
 	b.export("setThrew", "ii_", count)
-	b.export("sigaction", "iii_i", code(nil).LocalGet(2).I32Const(1).I32Store(0).I32Const(0))
+	b.export("sigaction", "iii_i", code(nil).LocalGet(2).I32Const(countEntry).I32Store(0).I32Const(0))
 	b.export("_emscripten_stack_alloc", "i_i", code(nil).GlobalGet(b.sp).I32Const(^uint32(255)).I32Add().GlobalSet(b.sp).GlobalGet(b.sp))
 	b.export("free", "i_", nil)
 	b.export("malloc", "i_i", code(nil).GlobalGet(heap).GlobalGet(heap).I32Const(4096).I32Add().GlobalSet(heap))

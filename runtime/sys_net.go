@@ -35,7 +35,8 @@ func getaddrinfo(i *Instance, a args) int32 {
 	node, service, hints, result := a.u32(0), a.u32(1), a.u32(2), a.u32(3)
 	var family, typ, proto uint32
 	if hints != 0 {
-		family, typ, proto = i.Uint32(hints+4), i.Uint32(hints+8), i.Uint32(hints+12)
+		h, le := i.Bytes(hints, addrinfoSize), binary.LittleEndian
+		family, typ, proto = le.Uint32(h[4:]), le.Uint32(h[8:]), le.Uint32(h[12:])
 	}
 	if typ == 0 {
 		typ = sockStream

@@ -1,0 +1,157 @@
+package runtime
+
+import (
+	"bytes"
+	"os"
+	goruntime "runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/howdahdb/howdah/runtime/vfs"
+	"github.com/howdahdb/howdah/runtime/wasmfile"
+)
+
+// usage is what a process holds of things that Close gives back.
+type usage struct{ goroutines, mappings, pages int }
+
+func measure(t *testing.T) usage {
+	t.Helper()
+	debug.FreeOSMemory()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Skip("there is no /proc/self/maps")
+	}
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resident, err := strconv.Atoi(strings.Fields(string(statm))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return usage{goruntime.NumGoroutine(), bytes.Count(maps, []byte("\n")), resident}
+}
+
+// TestClose: a thousand processes come and go, those that fail to start among
+// them, and leave nothing behind.
+func TestClose(t *testing.T) {
+	m := newMachine(t)
+	tree := vfs.NewMemory(vfs.MemoryOptions{})
+	defer tree.Close()
+	ns := vfs.NewNamespace(tree)
+	b, e := jumpProgram()
+	src := Source{Name: "good", Wasm: b, Table: []TableFunc{{Name: "go", Sig: signature("i_i"), Call: func(*Instance, []uint64) {}}}}
+	good, err := m.Compile(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad []*Program
+	for name, b := range failingPrograms() {
+		p, err := m.Compile(t.Context(), Source{Name: name, Wasm: b})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		bad = append(bad, p)
+	}
+	cycle := func() {
+		g := &guest{t: t, free: guestScratch}
+		var err error
+		if g.Instance, err = good.Instantiate(t.Context(), Process{FS: ns, Alarm: func() {}}); err != nil {
+			t.Fatal(err)
+		}
+		g.file("/f", "content")
+		p := g.mmap(g.open("/f", oRDWR), 7, protRead|protWrite, mapShared, 0)
+		copy(g.Bytes(p, 7), "written")
+		copy(g.Bytes(guestPages, guestSize-guestPages), bytes.Repeat([]byte("in use"), 100000))
+		g.want(41, "try", e.deepPass, 40)
+		g.want(0, "try", e.throw, 1)
+		g.trap("trap", 1)
+		g.want(0, "_setitimer_js", 0, 1e9)
+		g.Close()
+		for _, p := range bad {
+			if i, err := p.Instantiate(t.Context(), Process{FS: ns}); err == nil {
+				i.Close()
+				t.Fatalf("%s starts", p.src.Name)
+			}
+		}
+	}
+	for range 50 { // until pools and tables have their size
+		cycle()
+	}
+	before := measure(t)
+	for range 1000 {
+		cycle()
+	}
+	after := measure(t)
+	t.Logf("before %+v, after %+v", before, after)
+	// The collector's own arenas and threads come and go; one leak a cycle
+	// would be a thousand.
+	if after.goroutines > before.goroutines+2 || after.mappings > before.mappings+50 || after.pages > before.pages+4096 {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+// failingPrograms compile and don't start.
+func failingPrograms() map[string][]byte {
+	memory := wasmfile.Limits{Min: 1, Max: 2, HasMax: true}
+	programs := map[string][]byte{}
+	{
+		var b wasmfile.Builder // without a stack pointer
+		b.ImportMemory("env", "memory", memory)
+		b.Table(wasmfile.Limits{Min: 1})
+		b.Export("__indirect_function_table", wasmfile.KindTable, 0)
+		programs["no stack pointer"] = b.Bytes()
+	}
+	{
+		var b wasmfile.Builder // whose stack pointer can't be set
+		b.ImportMemory("env", "memory", memory)
+		b.Table(wasmfile.Limits{Min: 1})
+		b.Export("__stack_pointer", wasmfile.KindGlobal, b.GlobalI32(0, false))
+		programs["constant stack pointer"] = b.Bytes()
+	}
+	{
+		var b wasmfile.Builder // without a table
+		b.ImportMemory("env", "memory", memory)
+		b.Export("__stack_pointer", wasmfile.KindGlobal, b.GlobalI32(0, true))
+		programs["no table"] = b.Bytes()
+	}
+	return programs
+}
+
+// TestInstantiateErrors: why a program does not start stands in the error.
+func TestInstantiateErrors(t *testing.T) {
+	says := map[string]string{
+		"no stack pointer": "__stack_pointer", "constant stack pointer": "__stack_pointer",
+		"no table": "__indirect_function_table",
+	}
+	for name, b := range failingPrograms() {
+		_, err := compile(t, Source{Name: name, Wasm: b}).Instantiate(t.Context(), Process{})
+		if err == nil || !strings.Contains(err.Error(), says[name]) {
+			t.Errorf("%s: %v, expected a word of %s", name, err, says[name])
+		}
+	}
+}
+
+// TestCompileErrors: what can't be hosted is refused before anything runs.
+func TestCompileErrors(t *testing.T) {
+	var global wasmfile.Builder
+	global.ImportMemory("env", "memory", wasmfile.Limits{Min: 1})
+	global.ImportGlobal("env", "g", wasmfile.I32, false)
+	m := newMachine(t)
+	for _, c := range []struct {
+		name, says string
+		src        Source
+	}{
+		{"not wasm", "not wasm:", Source{Wasm: []byte("not wasm")}},
+		{"empty", "empty:", Source{}},
+		{"an imported global", "which is no function", Source{Wasm: global.Bytes()}},
+		{"a takeover by nobody", `unknown table function "nobody"`, Source{Wasm: testProgram(nil, nil), Takeovers: []Takeover{{Export: "counter", By: "nobody"}}}},
+	} {
+		c.src.Name = c.name
+		if _, err := m.Compile(t.Context(), c.src); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, expected %q", c.name, err, c.says)
+		}
+	}
+}
