@@ -65,3 +65,16 @@ func Kill(c *Cluster) {
 func (c *Cluster) AsHost(ctx context.Context, sql string) ([][]string, error) {
 	return c.asHost(ctx, sql)
 }
+
+// TrapNext makes the guest abort at the next message that the cluster runs.
+func TrapNext(ctx context.Context, c *Cluster) error {
+	b, err := c.pool.take(ctx, nil, login{})
+	if err != nil {
+		return err
+	}
+	defer c.pool.release(b)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fn.loopOnce, err = b.inst.Func("abort")
+	return err
+}
