@@ -154,7 +154,7 @@ func words(cmd string) []string {
 	}
 	for k := 0; k < len(cmd); k++ {
 		c := cmd[k]
-		escapes := quote == 0 || quote == '"' && k+1 < len(cmd) && strings.IndexByte(`"\$`, cmd[k+1]) >= 0
+		escapes := quote == 0 || quote == '"' && k+1 < len(cmd) && strings.IndexByte("\"\\$`", cmd[k+1]) >= 0
 		switch {
 		case c == '\\' && escapes && k+1 < len(cmd):
 			k++
@@ -169,8 +169,9 @@ func words(cmd string) []string {
 		case c == ' ' || c == '\t' || c == '\n':
 			flush()
 		case strings.IndexByte("<>|&;()", c) >= 0:
-			if s := cur.String(); c == '>' && (s == "1" || s == "2") {
-				in = false // a descriptor's number belongs to the redirection
+			// The number of a descriptor, bare and alone, belongs to the redirection.
+			if c == '>' && cur.Len() == 1 && (cmd[k-1] == '1' || cmd[k-1] == '2') && (k == 1 || strings.IndexByte(" \t\n", cmd[k-2]) >= 0) {
+				in = false
 			}
 			flush()
 			return out
