@@ -176,13 +176,6 @@ func notImplemented(im wasmfile.Import) uint64 {
 	return eNOSYS.result()
 }
 
-// Implemented tells whether the host has a function for an import of this
-// name.
-func Implemented(name string) bool {
-	_, ok := hostFunctions[name]
-	return ok || strings.HasPrefix(name, "invoke_")
-}
-
 // Slot is the table index of a TableFunc.
 func (p *Program) Slot(name string) (uint32, bool) {
 	s, ok := p.slots[name]
