@@ -68,7 +68,8 @@ type sink interface{ write(p []byte) }
 // addresses are C variables of the backend.
 type addresses struct {
 	interruptPending, queryCancelPending, procDiePending uint32
-	myProcPid, myBackendType, isUnderPostmaster, myLatch uint32
+	myProcPid, myProc, myBackendType                     uint32
+	isUnderPostmaster, myLatch                           uint32
 	critSectionCount, interruptHoldoffCount              uint32
 }
 
@@ -81,16 +82,19 @@ type functions struct {
 // pg_terminate_backend. What it had to say is in the sink.
 var errExited = errors.New("pglite: the backend has exited")
 
-// nextPID numbers backends of this process; the guest's own getpid is 42.
-var nextPID atomic.Uint32
+// lastPID numbers backends and sessions of this process; the guest's own
+// getpid is 42.
+var lastPID atomic.Uint32
 
 const firstPID = 1000
+
+func newPID() uint32 { return firstPID + lastPID.Add(1) }
 
 // boot starts a backend on the cluster's files. A database error (no such
 // role, no such database, recovery impossible) is an *Error.
 func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, want login, log logWriter) (_ *backend, err error) {
 	b := &backend{
-		login: want, pid: firstPID + nextPID.Add(1), log: log,
+		login: want, pid: newPID(), log: log,
 		prepared: map[string]statement{}, base: map[string]string{}, given: map[string]string{},
 		wake: make(chan struct{}, 1), alarms: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
@@ -147,7 +151,7 @@ func (b *backend) resolve() (err error) {
 		"InterruptPending": &a.interruptPending, "QueryCancelPending": &a.queryCancelPending,
 		"ProcDiePending": &a.procDiePending, "MyProcPid": &a.myProcPid,
 		"MyBackendType": &a.myBackendType, "IsUnderPostmaster": &a.isUnderPostmaster,
-		"MyLatch": &a.myLatch, "CritSectionCount": &a.critSectionCount,
+		"MyLatch": &a.myLatch, "MyProc": &a.myProc, "CritSectionCount": &a.critSectionCount,
 		"InterruptHoldoffCount": &a.interruptHoldoffCount,
 	} {
 		if *p, err = b.inst.Address(name); err != nil {
@@ -341,6 +345,22 @@ func (b *backend) beforeShmemExit([]uint64) {
 	}
 }
 
+// become gives the backend the pid of the session that uses it, wherever it
+// stands: pg_backend_pid, pg_stat_activity, pg_locks and notifications agree
+// with what the client was told. REQUIRES: mu, between messages.
+func (b *backend) become(pid uint32) {
+	i := b.inst
+	i.PutUint32(b.addr.myProcPid, pid)
+	for _, at := range [...]uint32{
+		i.Uint32(b.addr.myProc) + procPIDAt,
+		i.Uint32(b.addr.myLatch) + latchOwnerPID,
+		i.Uint32(beEntryAddr) + beEntryPIDAt,
+		i.Uint32(procSignalSlotAddr),
+	} {
+		i.PutUint32(at, pid)
+	}
+}
+
 func (b *backend) interrupts([]uint64) { b.deliver() }
 
 // waitLatch: WaitLatch(latch, events, timeout ms, wait event) → events
@@ -399,7 +419,7 @@ func (b *backend) kill(s []uint64) {
 	if pid < 0 {
 		pid = -pid
 	}
-	if pid != 0 && uint32(pid) != b.pid {
+	if pid != 0 && uint32(pid) != b.inst.Uint32(b.addr.myProcPid) {
 		if err := b.inst.SetErrno(esrch); err != nil {
 			panic(err)
 		}

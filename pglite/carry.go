@@ -58,6 +58,7 @@ func (b *backend) adopt(s *Session) error {
 	if err := b.restoreSequences(&s.sequences); err != nil {
 		return err
 	}
+	b.become(s.pid)
 	b.last = s
 	return nil
 }

@@ -24,8 +24,7 @@ type Cluster struct {
 
 	mu struct {
 		sync.Mutex
-		sessions map[*Session]uint32 // with the pid their client is told
-		nextPID  uint32
+		sessions map[*Session]bool
 		err      error // why the cluster has stopped
 	}
 	done   chan struct{} // closed when it stops
@@ -55,8 +54,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 // is memory.
 func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
-	c.mu.sessions = map[*Session]uint32{}
-	c.mu.nextPID = firstPID
+	c.mu.sessions = map[*Session]bool{}
 	defer func() {
 		if err != nil {
 			c.free()

@@ -31,6 +31,14 @@ const (
 	// current wait event (src/backend/utils/activity/wait_event.c).
 	waitEventAddr = 2607568
 
+	// Where else a backend's pid stands, beside MyProcPid and its latch:
+	// MyProc->pid, MyBEEntry->st_procpid (src/include/utils/backend_status.h),
+	// MyProcSignalSlot->pss_pid (src/backend/storage/ipc/procsignal.c).
+	procPIDAt          = 44
+	beEntryAddr        = 2804704
+	beEntryPIDAt       = 4
+	procSignalSlotAddr = 2797620
+
 	// beforeShmemExitLogin counts the calls of before_shmem_exit in a boot up
 	// to the one in InitPostgres that registers ShutdownPostgres: the last
 	// thing before the role is looked up, after StartupXLOG

@@ -80,8 +80,7 @@ func (c *Cluster) enter(s *Session) error {
 	if c.mu.err != nil {
 		return c.mu.err
 	}
-	c.mu.nextPID++
-	c.mu.sessions[s] = c.mu.nextPID
+	c.mu.sessions[s] = true
 	return nil
 }
 
@@ -89,12 +88,6 @@ func (c *Cluster) leave(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.mu.sessions, s)
-}
-
-func (c *Cluster) pidOf(s *Session) uint32 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.mu.sessions[s]
 }
 
 // count counts the sessions of a role and of a database.

@@ -31,6 +31,7 @@ type SessionOptions struct {
 // Session is one client's Postgres session.
 type Session struct {
 	c       *Cluster
+	pid     uint32
 	want    login
 	startup []Setting
 	params  []Setting
@@ -65,7 +66,7 @@ type Session struct {
 // starts, and applies the startup parameters. It may wait for a backend. The
 // error is an *Error of severity FATAL, or tells that the cluster has ended.
 func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, error) {
-	s := &Session{c: c, want: login{role: o.User, db: o.Database}, startup: o.Params, status: 'I'}
+	s := &Session{c: c, pid: newPID(), want: login{role: o.User, db: o.Database}, startup: o.Params, status: 'I'}
 	if s.want.db == "" {
 		s.want.db = s.want.role
 	}
@@ -117,9 +118,9 @@ func asFatal(err error) error {
 // Parameters are the ParameterStatus values that the session starts with.
 func (s *Session) Parameters() []Setting { return s.params }
 
-// PID is the process id that the session's client is told. It is not what
-// pg_backend_pid gives, since backends are shared.
-func (s *Session) PID() uint32 { return s.c.pidOf(s) }
+// PID is the process id of the session, as its client and pg_backend_pid know
+// it.
+func (s *Session) PID() uint32 { return s.pid }
 
 // Serve runs the session: it says ReadyForQuery and passes messages between
 // client and backend until Terminate, the end of the stream, a FATAL error

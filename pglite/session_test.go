@@ -407,12 +407,29 @@ func TestHugeValues(t *testing.T) {
 	}
 }
 
+func TestPIDsAreTheSessions(t *testing.T) {
+	c := openCluster(t, nil)
+	a, b := connect(t, c, nil), connect(t, c, nil)
+	for _, conn := range []*pgx.Conn{a, b, a} {
+		want := fmt.Sprint(conn.PgConn().PID())
+		for _, sql := range []string{
+			"select pg_backend_pid()",
+			"select pid from pg_stat_activity where state = 'active'",
+			"select distinct pid from pg_locks",
+		} {
+			if got := value(t, conn, sql); got != want {
+				t.Errorf("%s: %s, the client was told %s", sql, got, want)
+			}
+		}
+	}
+}
+
 func TestNotifySelf(t *testing.T) {
 	c := openCluster(t, nil)
 	a := connect(t, c, nil)
 	exec(t, a, "listen ch; notify ch, 'hello'")
 	n, err := a.WaitForNotification(t.Context())
-	if err != nil || n.Payload != "hello" {
+	if err != nil || n.Payload != "hello" || n.PID != a.PgConn().PID() {
 		t.Errorf("%v %v", n, err)
 	}
 }
