@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
 // fill writes a fresh cluster into the directory and syncs all of it, so that
-// a crash in between leaves either nothing that counts or a cluster.
+// a crash in between leaves either nothing that counts or a cluster. First all
+// is written, then all is synced: a file system that commits its journal at a
+// sync has little to do for the next ones.
 func (d *dataDir) fill(m *vfs.Memory) error {
 	if err := writeFile(d.fs, "/"+initMarker, nil); err != nil {
 		return fmt.Errorf("pglite: fill data directory: %w", err)
@@ -20,6 +21,9 @@ func (d *dataDir) fill(m *vfs.Memory) error {
 	}
 	if err := copyTree(m, guestData, d.fs, "/"); err != nil {
 		return fmt.Errorf("pglite: fill data directory %s: %w", d.path, err)
+	}
+	if err := syncTree(d.fs, "/"); err != nil {
+		return fmt.Errorf("pglite: sync data directory %s: %w", d.path, err)
 	}
 	if err := d.fs.Unlink("/" + initMarker); err != nil {
 		return fmt.Errorf("pglite: fill data directory: %w", err)
@@ -31,14 +35,14 @@ func (d *dataDir) fill(m *vfs.Memory) error {
 	return nil
 }
 
-// copyTree copies what is below from to below to, durably.
+// copyTree copies what is below from to below to.
 func copyTree(src vfs.FS, from string, dst vfs.FS, to string) error {
 	entries, err := list(src, from)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		a, b := from+"/"+e.Name, strings.TrimSuffix(to, "/")+"/"+e.Name
+		a, b := path.Join(from, e.Name), path.Join(to, e.Name)
 		info, err := src.Lstat(a)
 		if err != nil {
 			return err
@@ -56,7 +60,7 @@ func copyTree(src vfs.FS, from string, dst vfs.FS, to string) error {
 			return err
 		}
 	}
-	return dst.SyncDir(to)
+	return nil
 }
 
 func copyFile(src vfs.FS, a string, dst vfs.FS, b string, info vfs.Info) error {
@@ -68,10 +72,36 @@ func copyFile(src vfs.FS, a string, dst vfs.FS, b string, info vfs.Info) error {
 	if err != nil {
 		return err
 	}
-	if _, err = f.WriteAt(p, 0); err == nil {
-		err = f.Sync()
-	}
+	_, err = f.WriteAt(p, 0)
 	return errors.Join(err, f.Close())
+}
+
+// syncTree makes all files and names below name durable.
+func syncTree(fsys vfs.FS, name string) error {
+	entries, err := list(fsys, name)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		sub := path.Join(name, e.Name)
+		if e.Type.IsDir() {
+			err = syncTree(fsys, sub)
+		} else {
+			err = syncFile(fsys, sub)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fsys.SyncDir(name)
+}
+
+func syncFile(fsys vfs.FS, name string) error {
+	f, err := fsys.Open(name, vfs.ReadWrite, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // clear empties a directory in which a cluster was being made. The marker

@@ -43,11 +43,18 @@ func newDurability(ns *vfs.Namespace, stop func(error)) *durability {
 
 const controlFile = guestData + "/global/pg_control"
 
-// volatile tells which files need no fsync: what a restart throws away.
+// volatile tells which files need no fsync: what a restart throws away or makes
+// anew.
 func volatile(name string) bool {
-	return !strings.HasPrefix(name, guestData+"/") ||
-		strings.Contains(name, "/pgsql_tmp/") ||
-		strings.HasPrefix(name, guestData+"/pg_stat_tmp/")
+	rel, ok := strings.CutPrefix(name, guestData+"/")
+	if !ok {
+		return true
+	}
+	switch dir, _, _ := strings.Cut(rel, "/"); dir {
+	case "pg_stat_tmp", "pg_subtrans", "pg_notify", "postmaster.pid", "postmaster.opts":
+		return true
+	}
+	return strings.Contains(rel, "/pgsql_tmp/") || strings.Contains(rel, "/pg_internal.init")
 }
 
 // Before refuses everything once the files are in doubt, and syncs what a
@@ -124,7 +131,7 @@ func (d *durability) renamed(from, to string) {
 func (d *durability) syncAll() {
 	for _, name := range slices.Sorted(maps.Keys(d.dirty)) {
 		if name != controlFile { // Postgres syncs it itself, after its write
-			d.sync(name, d.dirty, d.syncFile)
+			d.sync(name, d.dirty, func(name string) error { return syncFile(d.ns, name) })
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.dirs)) {
@@ -148,18 +155,6 @@ func (d *durability) sync(name string, marks map[string]bool, do func(string) er
 	case err != nil:
 		d.fail(fmt.Errorf("sync %s: %w", name, err))
 	}
-}
-
-func (d *durability) syncFile(name string) error {
-	f, err := d.ns.Open(name, vfs.ReadWrite, 0)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
 }
 
 // fail stops the cluster. REQUIRES: mu.
