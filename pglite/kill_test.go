@@ -62,10 +62,24 @@ func TestServe(t *testing.T) {
 type server struct {
 	cmd  *osexec.Cmd
 	in   io.Closer
+	out  io.Reader
 	addr string
 }
 
+// startServer waits until the server listens.
 func startServer(t *testing.T, dir string) (*server, error) {
+	t.Helper()
+	s := spawnServer(t, dir)
+	line, err := bufio.NewReader(s.out).ReadString('\n')
+	if addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening "); ok {
+		s.addr = addr
+		return s, nil
+	}
+	s.stop()
+	return nil, fmt.Errorf("server says %q: %w", line, err)
+}
+
+func spawnServer(t *testing.T, dir string) *server {
 	t.Helper()
 	s := &server{cmd: osexec.Command(os.Args[0], "-test.run=^TestServe$")}
 	s.cmd.Env = append(os.Environ(), serveVar+"="+dir)
@@ -78,16 +92,11 @@ func startServer(t *testing.T, dir string) (*server, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.out = out
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening "); ok {
-		s.addr = addr
-		return s, nil
-	}
-	s.stop()
-	return nil, fmt.Errorf("server says %q: %w", line, err)
+	return s
 }
 
 func (s *server) kill() {
