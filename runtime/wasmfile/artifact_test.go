@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/howdahdb/howdah/runtime/wasmfile"
 	"github.com/howdahdb/howdah/wasm"
@@ -50,16 +48,13 @@ func TestStockBackend(t *testing.T) {
 			{Export: "mmap", Slot: 6983, Mode: wasmfile.Override},
 			{Func: 13338, Sig: &kill, Slot: 6984},
 		},
+		IntegerSelect: true,
 	}
 	b, err := rw.Apply(a.Backend())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := wazero.NewRuntimeConfigInterpreter().
-		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall)
-	r := wazero.NewRuntimeWithConfig(ctx, cfg)
-	defer r.Close(ctx)
-	if _, err := r.CompileModule(ctx, b); err != nil {
+	if _, err := engine(t, wazero.NewRuntimeConfigInterpreter()).CompileModule(ctx, b); err != nil {
 		t.Fatal(err)
 	}
 
@@ -69,17 +64,28 @@ func TestStockBackend(t *testing.T) {
 	}
 }
 
+// TestStockSideModules rewrites all that comes with PGlite, as TestStockBackend
+// does the program.
 func TestStockSideModules(t *testing.T) {
-	n := 0
+	r := engine(t, wazero.NewRuntimeConfigInterpreter())
+	n, changed := 0, 0
 	for _, f := range stock(t).Files() {
 		if path.Ext(f.Path) != ".so" {
 			continue
 		}
 		n++
-		b, err := wasmfile.Rewrite{SealGOT: true}.Apply(f.Data)
+		b, err := wasmfile.Rewrite{SealGOT: true, IntegerSelect: true}.Apply(f.Data)
 		if err != nil {
 			t.Errorf("%s: %v", f.Path, err)
 			continue
+		}
+		if len(b) > len(f.Data) {
+			changed++
+		}
+		if code, err := r.CompileModule(context.Background(), b); err != nil {
+			t.Errorf("%s: %v", f.Path, err)
+		} else if err := code.Close(context.Background()); err != nil {
+			t.Error(err)
 		}
 		m, err := wasmfile.Parse(b)
 		if err != nil || m.Dylink == nil {
@@ -95,20 +101,30 @@ func TestStockSideModules(t *testing.T) {
 			t.Errorf("%s: no constructors", f.Path)
 		}
 	}
-	if n < 60 {
-		t.Errorf("only %d side modules", n)
+	if n < 60 || changed == 0 {
+		t.Errorf("%d side modules, of which %d select floats", n, changed)
 	}
 }
 
 func BenchmarkApply(b *testing.B) {
 	in := stock(b).Backend()
-	rw := wasmfile.Rewrite{OwnMemory: true, Interpose: []wasmfile.Interposition{{Export: "WaitLatch", Slot: 6980}}}
-	b.SetBytes(int64(len(in)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := rw.Apply(in); err != nil {
-			b.Fatal(err)
-		}
+	interpose := []wasmfile.Interposition{{Export: "WaitLatch", Slot: 6980}}
+	for _, c := range []struct {
+		name string
+		rw   wasmfile.Rewrite
+	}{
+		{"interpose", wasmfile.Rewrite{OwnMemory: true, Interpose: interpose}},
+		{"select", wasmfile.Rewrite{OwnMemory: true, Interpose: interpose, IntegerSelect: true}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.rw.Apply(in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -1,36 +1,55 @@
 package wasmfile
 
 const (
-	opEnd          = 0x0b
-	opReturn       = 0x0f
-	opIf           = 0x04
-	opCall         = 0x10
-	opCallIndirect = 0x11
-	opLocalGet     = 0x20
-	opLocalTee     = 0x22
-	opGlobalGet    = 0x23
-	opGlobalSet    = 0x24
-	opTableSet     = 0x26
-	opI32Load      = 0x28
-	opI32Store     = 0x36
-	opI32Const     = 0x41
-	opI64Const     = 0x42
-	opF32Const     = 0x43
-	opF64Const     = 0x44
-	opI32Add       = 0x6a
-	opI32Sub       = 0x6b
-	opI32Mul       = 0x6c
-	opI64Add       = 0x7c
-	opI64Sub       = 0x7d
-	opI64Mul       = 0x7e
-	opRefNull      = 0xd0
-	opRefFunc      = 0xd2
-	opPrefixBulk   = 0xfc
-	opPrefixSIMD   = 0xfd
+	opUnreachable        = 0x00
+	opBlock              = 0x02
+	opLoop               = 0x03
+	opIf                 = 0x04
+	opElse               = 0x05
+	opEnd                = 0x0b
+	opBr                 = 0x0c
+	opBrTable            = 0x0e
+	opReturn             = 0x0f
+	opCall               = 0x10
+	opCallIndirect       = 0x11
+	opReturnCall         = 0x12
+	opReturnCallIndirect = 0x13
+	opSelect             = 0x1b
+	opSelectTyped        = 0x1c
+	opLocalGet           = 0x20
+	opLocalSet           = 0x21
+	opLocalTee           = 0x22
+	opGlobalGet          = 0x23
+	opGlobalSet          = 0x24
+	opTableSet           = 0x26
+	opI32Load            = 0x28
+	opI32Store           = 0x36
+	opI32Const           = 0x41
+	opI64Const           = 0x42
+	opF32Const           = 0x43
+	opF64Const           = 0x44
+	opI32Eqz             = 0x45
+	opI32Add             = 0x6a
+	opI32Sub             = 0x6b
+	opI32Mul             = 0x6c
+	opI64Add             = 0x7c
+	opI64Sub             = 0x7d
+	opI64Mul             = 0x7e
+	opI64ExtendI32U      = 0xad
+	opI32ReinterpretF32  = 0xbc
+	opI64ReinterpretF64  = 0xbd
+	opF32ReinterpretI32  = 0xbe
+	opF64ReinterpretI64  = 0xbf
+	opRefNull            = 0xd0
+	opRefFunc            = 0xd2
+	opPrefixBulk         = 0xfc
+	opPrefixSIMD         = 0xfd
 
-	bulkTableGrow = 15
-	blockEmpty    = 0x40
-	align4        = 2 // an alignment of 4 bytes as an exponent of 2
+	bulkTableGrow     = 0x0f
+	simdI64x2Splat    = 0x12
+	simdV128Bitselect = 0x52
+	blockEmpty        = 0x40
+	align4            = 2 // an alignment of 4 bytes as an exponent of 2
 )
 
 // Code is the instructions of a function, without the closing end. Its methods
@@ -39,6 +58,9 @@ type Code []byte
 
 // LocalGet pushes a parameter or local.
 func (c Code) LocalGet(i uint32) Code { return appendU32(append(c, opLocalGet), i) }
+
+// localSet takes the top of the stack into a local.
+func (c Code) localSet(i uint32) Code { return appendU32(append(c, opLocalSet), i) }
 
 // LocalTee stores the top of the stack in a local and leaves it there.
 func (c Code) LocalTee(i uint32) Code { return appendU32(append(c, opLocalTee), i) }

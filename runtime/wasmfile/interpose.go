@@ -47,16 +47,7 @@ func (e *editor) interpose(ips []Interposition) error {
 	if len(oldBodies) > 0 {
 		e.appendTo(secFunc, oldTypes...)
 	}
-	bodies = append(bodies, oldBodies...)
-	size := 5
-	for _, body := range bodies {
-		size += len(body)
-	}
-	code := appendU32(make([]byte, 0, size), uint32(len(bodies)))
-	for _, body := range bodies {
-		code = append(code, body...)
-	}
-	e.set(secCode, code)
+	e.setBodies(append(bodies, oldBodies...))
 	return nil
 }
 
@@ -94,8 +85,12 @@ func (e *editor) target(ip Interposition) (uint32, error) {
 	return index, nil
 }
 
-// bodies cuts the code section into its entries, sizes included.
+// bodies cuts the code section into its entries, sizes included; they are
+// those of setBodies, once it was called.
 func (e *editor) bodies() [][]byte {
+	if e.newBodies != nil {
+		return e.newBodies
+	}
 	r := &reader{b: e.content(secCode)}
 	if r.done() {
 		return nil
@@ -107,6 +102,25 @@ func (e *editor) bodies() [][]byte {
 		out[i] = r.b[start:r.pos]
 	}
 	return out
+}
+
+// setBodies replaces all entries of the code section, sizes included. The
+// section is written at the end, by joinBodies: once, since it is large.
+func (e *editor) setBodies(bodies [][]byte) { e.newBodies = bodies }
+
+func (e *editor) joinBodies() {
+	if e.newBodies == nil {
+		return
+	}
+	size := 5
+	for _, body := range e.newBodies {
+		size += len(body)
+	}
+	code := appendU32(make([]byte, 0, size), uint32(len(e.newBodies)))
+	for _, body := range e.newBodies {
+		code = append(code, body...)
+	}
+	e.set(secCode, code)
 }
 
 // typeOf gives the index of a function type and adds it when missing.

@@ -25,6 +25,13 @@ type Rewrite struct {
 	// constant. Linkers declare them mutable, though no code sets them, and
 	// wazero reloads every mutable global after every call.
 	SealGOT bool
+	// IntegerSelect turns every select of floats and vectors into one of
+	// integers with the same bits. The compiler of wazero 1.12 for amd64
+	// forgets, under pressure, what such a select chooses when its condition
+	// is 0 (https://github.com/wazero/wazero/issues/2534). This can go with
+	// the first release that contains pull request 2535;
+	// TestFloatSelectOfWazero fails then.
+	IntegerSelect bool
 }
 
 // Mode says what an interposed function does.
@@ -104,6 +111,11 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 	if err := e.patch(r.Patches); err != nil {
 		return nil, err
 	}
+	if r.IntegerSelect {
+		if err := e.integerSelect(); err != nil {
+			return nil, err
+		}
+	}
 	if r.OwnMemory {
 		if err := e.ownMemory(); err != nil {
 			return nil, err
@@ -112,10 +124,11 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 	if err := e.interpose(r.Interpose); err != nil {
 		return nil, err
 	}
+	e.joinBodies()
 	out := make([]byte, 0, len(b)+len(b)/64)
 	out = append(out, header...)
 	for _, s := range e.secs {
-		if s.id == secCustom && len(r.Interpose) > 0 && strings.HasPrefix(s.reader().name(), ".debug_") {
+		if s.id == secCustom && e.newBodies != nil && strings.HasPrefix(s.reader().name(), ".debug_") {
 			continue
 		}
 		out = appendSection(out, s.id, s.content)
@@ -126,8 +139,9 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 // editor holds a module while it changes. It parsed without error, so its
 // sections are read again without asking for errors.
 type editor struct {
-	m    *Module
-	secs []section
+	m         *Module
+	secs      []section
+	newBodies [][]byte // of setBodies, nil when code stays where it is
 }
 
 // content gives a section's bytes, nil when there is none.
