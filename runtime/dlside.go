@@ -56,8 +56,9 @@ func (m *Machine) knownSide(key sideKey) *sideModule {
 
 func (s *sideModule) parse(m *Machine, b []byte) error {
 	// Sealed, pgcrypto with its 1,412 GOT entries compiles in an eighth of the
-	// time.
-	b, err := wasmfile.Rewrite{SealGOT: true}.Apply(b)
+	// time. Only amd64 needs selects of integers, but images and caches are to
+	// be the same everywhere.
+	b, err := wasmfile.Rewrite{SealGOT: true, IntegerSelect: true}.Apply(b)
 	if err != nil {
 		return err
 	}

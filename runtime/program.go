@@ -79,7 +79,10 @@ func (m *Machine) Compile(ctx context.Context, src Source) (*Program, error) {
 	}
 	rw := wasmfile.Rewrite{
 		OwnMemory: true,
-		Patches:   src.Patches,
+		// Only amd64 needs this. What is compiled is the same everywhere, so
+		// that images and caches are.
+		IntegerSelect: true,
+		Patches:       src.Patches,
 		ImportModule: map[string]string{
 			"env": p.envHost, "wasi_snapshot_preview1": "wasi." + src.Name,
 		},
