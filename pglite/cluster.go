@@ -152,6 +152,9 @@ func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
 		return nil, err
 	}
 	defer c.pool.release(b)
+	if err := c.Err(); err != nil { // a backend from before the cluster stopped
+		return nil, err
+	}
 	rows, err := b.asHost(sql)
 	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
 		c.crashed(b, err)
