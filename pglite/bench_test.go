@@ -317,6 +317,7 @@ func TestIdleProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.engine.trimming.Wait() // what a moment of idleness does
 	fmt.Println("ready")
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		t.Error(err)
