@@ -32,16 +32,17 @@ type backend struct {
 	sink  sink // where its answers go
 	ended bool
 
-	mem       *linear.Memory
-	addr      addresses
-	fn        functions
-	stack     [4]uint64
-	exitCalls int                  // of before_shmem_exit, while booting
-	prepared  map[string]statement // protocol-level statements that the guest holds
-	base      map[string]string    // values as booted of the parameters that the last session's startup gave,
-	given     map[string]string    // and what it gave
-	altered   bool                 // SET has changed something for last
-	last      *Session             // whose state is in the guest; nil: nobody's
+	mem        *linear.Memory
+	addr       addresses
+	fn         functions
+	stack      [4]uint64
+	localLatch uint32               // LocalLatchData, which MyLatch is at first and at the exit
+	exitCalls  int                  // of before_shmem_exit, while booting
+	prepared   map[string]statement // protocol-level statements that the guest holds
+	base       map[string]string    // values as booted of the parameters that the last session's startup gave,
+	given      map[string]string    // and what it gave
+	altered    bool                 // SET has changed something for last
+	last       *Session             // whose state is in the guest; nil: nobody's
 
 	timerDue atomic.Bool
 	wake     chan struct{}  // 1 deep: a parked guest looks again
@@ -235,13 +236,20 @@ func (b *backend) end() error {
 		b.mu.Unlock()
 		return nil
 	}
-	_, err := b.inst.Call("pgl_run_atexit_funcs")
-	if isExit(err) {
-		err = nil
-	}
-	b.close()
+	err := b.exit()
 	b.mu.Unlock()
 	b.pumping.Wait()
+	return err
+}
+
+// exit runs the guest's exit and frees it. REQUIRES: mu, between messages.
+func (b *backend) exit() error {
+	b.feed, b.sink = &bytesFeed{}, &replySink{}
+	_, err := b.inst.Call("pgl_run_atexit_funcs")
+	b.close()
+	if isExit(err) {
+		return nil
+	}
 	return err
 }
 
@@ -329,7 +337,8 @@ func (b *backend) shmemStartup([]uint64) {
 	i := b.inst
 	i.PutUint32(b.addr.myProcPid, b.pid)
 	i.PutUint32(b.addr.myBackendType, backendTypeRegular)
-	i.PutUint32(i.Uint32(b.addr.myLatch)+latchOwnerPID, b.pid)
+	b.localLatch = i.Uint32(b.addr.myLatch)
+	i.PutUint32(b.localLatch+latchOwnerPID, b.pid)
 }
 
 // beforeShmemExit finds the moment in InitPostgres after StartupXLOG and
@@ -354,6 +363,7 @@ func (b *backend) become(pid uint32) {
 	for _, at := range [...]uint32{
 		i.Uint32(b.addr.myProc) + procPIDAt,
 		i.Uint32(b.addr.myLatch) + latchOwnerPID,
+		b.localLatch + latchOwnerPID,
 		i.Uint32(beEntryAddr) + beEntryPIDAt,
 		i.Uint32(procSignalSlotAddr),
 	} {

@@ -300,11 +300,7 @@ func (b *backend) discard(s *Session) error {
 	b.last, b.altered = nil, false
 	if b.inst.Uint32(tempNamespaceAddr) != 0 {
 		// The temporary schema is the backend's for good: it goes with it.
-		if _, err := b.inst.Call("pgl_run_atexit_funcs"); err != nil && !isExit(err) {
-			return err
-		}
-		b.close()
-		return nil
+		return b.exit()
 	}
 	return b.discardState()
 }
