@@ -47,7 +47,7 @@ func (b *backend) loopOnce() error {
 	const uncaught = 100
 	sp := b.inst.StackPointer()
 	err := b.inst.CallInto("PostgresMainLoopOnce", b.fn.loopOnce, b.stack[:])
-	for {
+	for err != nil {
 		var exit *runtime.ExitError
 		if !errors.As(err, &exit) {
 			return err
@@ -58,6 +58,7 @@ func (b *backend) loopOnce() error {
 		b.inst.SetStackPointer(sp)
 		err = b.inst.CallInto("PostgresMainLongJmp", b.fn.longJmp, b.stack[:])
 	}
+	return nil
 }
 
 // exited notes that the guest has run its exit. What it said is in its own
@@ -71,7 +72,7 @@ func (b *backend) exited() error {
 func (b *backend) call0(name string, f runtime.Function) (uint32, error) {
 	b.stack[0] = 0
 	err := b.inst.CallInto(name, f, b.stack[:])
-	if exit := (*runtime.ExitError)(nil); errors.As(err, &exit) {
+	if err != nil && isExit(err) {
 		return 0, b.exited()
 	}
 	return uint32(b.stack[0]), err
