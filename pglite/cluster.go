@@ -130,7 +130,7 @@ func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 		return nil, c.stopped()
 	default:
 	}
-	if err := dropFuturePrepared(c.ns); err != nil {
+	if err := clearTheWay(c.ns); err != nil {
 		return nil, err
 	}
 	b, err := boot(ctx, c.engine, c.ns, c.postgresArgs(), want, logWriter{log: c.log})

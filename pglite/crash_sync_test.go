@@ -120,6 +120,43 @@ func TestMissingSync(t *testing.T) {
 	}
 }
 
+// TestLeftOver: a crash leaves files that would keep Postgres from recovery.
+func TestLeftOver(t *testing.T) {
+	t.Run("lock-file-without-contents", func(t *testing.T) {
+		r := newRig(t, nil, vfs.CrashOptions{})
+		r.boot()
+		i := r.cut("cut", rand.New(worst{}))
+		f, err := i.tree.Open("/postmaster.pid", vfs.WriteOnly|vfs.Create|vfs.Truncate, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := i.answers(t.Context(), "select 'ok'"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("prepared-ahead-of-the-checkpoint", func(t *testing.T) {
+		r := newRig(t, nil, vfs.CrashOptions{})
+		r.boot()
+		for _, sql := range []string{"create table t (a int)", "checkpoint", "begin", "insert into t values (1)", "prepare transaction 'p'"} {
+			exec(t, r.conn, sql)
+		}
+		var i *image
+		r.calls.SetRule(func(c vfs.Call) vfs.Break {
+			if c.Op == vfs.OpWrite && c.Path == "/global/pg_control" && i == nil {
+				i = r.cut("cut", rand.New(worst{}))
+			}
+			return vfs.Break{}
+		})
+		exec(t, r.conn, "checkpoint")
+		if err := i.answers(t.Context(), "select 'ok' from pg_prepared_xacts"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestInitForkWithoutName: the name of an unlogged table's init fork is lost,
 // that of its main fork is not, and the WAL tells of both.
 func TestInitForkWithoutName(t *testing.T) {

@@ -9,6 +9,19 @@ import (
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
+// clearTheWay removes what a crash can leave that keeps Postgres from
+// recovering. To be called before a boot that may recover, while no backend
+// runs.
+func clearTheWay(ns *vfs.Namespace) error {
+	// A lock file without contents is taken for that of a server just
+	// starting, forever. The lock that counts is the host's.
+	const lockFile = guestData + "/postmaster.pid"
+	if err := ns.Unlink(lockFile); err != nil && vfs.Errno(err) != syscall.ENOENT {
+		return fmt.Errorf("pglite: remove %s: %w", lockFile, err)
+	}
+	return dropFuturePrepared(ns)
+}
+
 // nextXidAt is the offset of checkPointCopy.nextXid, 64 bits, in the control
 // file (ControlFileData and CheckPoint, src/include/catalog/pg_control.h).
 const nextXidAt = 64
@@ -20,7 +33,7 @@ const nextXidAt = 64
 // by a wrong name: it takes a number ahead of the next one for one of the epoch
 // before (AdjustToFullTransactionId, src/backend/access/transam/twophase.c).
 // It then finds in the files that the transactions are restored, and loses
-// them. To be called before a boot that may recover, while no backend runs.
+// them.
 func dropFuturePrepared(ns *vfs.Namespace) error {
 	const dir = guestData + "/pg_twophase"
 	files, err := list(ns, dir)
