@@ -140,7 +140,7 @@ func TestLeftOver(t *testing.T) {
 	t.Run("prepared-ahead-of-the-checkpoint", func(t *testing.T) {
 		r := newRig(t, nil, vfs.CrashOptions{})
 		r.boot()
-		for _, sql := range []string{"create table t (a int)", "checkpoint", "begin", "insert into t values (1)", "prepare transaction 'p'"} {
+		for _, sql := range []string{"create table t (a int)", "checkpoint", "insert into t values (0)", "begin", "insert into t values (1)", "prepare transaction 'p'"} {
 			exec(t, r.conn, sql)
 		}
 		var i *image
