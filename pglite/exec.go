@@ -133,6 +133,9 @@ func (b *backend) query(sql string) ([][]string, error) {
 func (b *backend) run(s *Session) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := s.c.Err(); err != nil { // what the backend holds may be on no disk
+		return err
+	}
 	return b.execute(s, s)
 }
 
