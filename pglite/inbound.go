@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 )
 
 // inbound reads frontend messages one at a time and hands them on in pieces,
@@ -20,9 +21,16 @@ type inbound struct {
 	left int    // bytes of the body not yet read from r
 }
 
+// maxIdlePeek bounds the buffer that a connection keeps from message to message.
+const maxIdlePeek = 2 * maxName
+
 // maxMessage is the largest body that Postgres takes (PQ_LARGE_MESSAGE_LIMIT,
 // src/include/libpq/libpq.h).
 const maxMessage = 0x3fffffff
+
+func newInbound(cl Client) inbound {
+	return inbound{cl: cl, r: bufio.NewReaderSize(cl, 8192)}
+}
 
 var errLength = errors.New("pglite: invalid message length")
 
@@ -33,6 +41,9 @@ func (m *inbound) next() error {
 		return err
 	}
 	m.typ, m.sent, m.peek, m.used = m.head[0], 0, m.peek[:0], 0
+	if cap(m.peek) > maxIdlePeek {
+		m.peek = nil
+	}
 	n := int(int32(binary.BigEndian.Uint32(m.head[1:])))
 	if n < 4 || n > maxMessage {
 		return errLength
@@ -45,12 +56,15 @@ func (m *inbound) next() error {
 // returns it; it is handed on like the rest. The bytes are valid until next.
 func (m *inbound) prefix(n int) ([]byte, error) {
 	n = min(n, len(m.peek)+m.left)
-	if have := len(m.peek); have < n {
-		m.peek = append(m.peek, make([]byte, n-have)...)
+	for len(m.peek) < n {
+		have := len(m.peek)
+		// What a header promises takes no memory before it comes.
+		piece := min(n-have, max(have, maxName))
+		m.peek = slices.Grow(m.peek, piece)[:have+piece]
 		if _, err := io.ReadFull(m.r, m.peek[have:]); err != nil {
 			return nil, errGone
 		}
-		m.left -= n - have
+		m.left -= piece
 	}
 	return m.peek[:n], nil
 }

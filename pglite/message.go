@@ -45,30 +45,30 @@ type splitter struct {
 	pass    func(p []byte)
 	mayDrop byte
 	drop    func(body []byte) bool
+	whole   bool // bodies are collected whole, whatever their length
 
-	head [headerSize]byte
-	n    int    // bytes of head
-	left int    // bytes of the body to come
-	body []byte // collected
-	kept bool
+	head    [headerSize]byte
+	n       int    // bytes of head
+	left    int    // bytes of the body to come
+	body    []byte // collected
+	kept    bool   // handle gets it
+	holding bool   // drop decides about it
+	long    bool   // it was to be held, but is too long
 }
 
-// maxKept bounds what a splitter collects of one body; the rest is cut off.
+// maxKept bounds what a splitter collects of one body; the rest is cut off. A
+// message that is longer is not held back: drop gets what there is of it, and
+// has no say.
 const maxKept = 64 << 10
 
 // scan takes the next piece of the stream.
 func (s *splitter) scan(p []byte) {
 	run := 0 // p[run:] has not been passed on
-	flush := func(end int) {
-		if s.pass != nil && end > run {
-			s.pass(p[run:end])
-		}
-	}
 	for at := 0; at < len(p); {
 		if s.n < headerSize {
-			if s.n == 0 && p[at] == s.mayDrop {
-				flush(at)
-				run = len(p)
+			if s.n == 0 && s.mayDrop != 0 && p[at] == s.mayDrop {
+				s.passOn(p[run:at])
+				s.holding = true
 			}
 			k := copy(s.head[s.n:], p[at:])
 			s.n += k
@@ -76,13 +76,15 @@ func (s *splitter) scan(p []byte) {
 			if s.n < headerSize {
 				break
 			}
-			s.left = int(binary.BigEndian.Uint32(s.head[1:])) - 4
-			s.kept = s.held() || s.keep(s.head[0])
-			s.body = s.body[:0]
+			s.begin()
+			if s.long {
+				s.passOn(s.head[:])
+				run = at
+			}
 		}
 		k := min(s.left, len(p)-at)
-		if s.kept && len(s.body) < maxKept {
-			s.body = append(s.body, p[at:at+min(k, maxKept-len(s.body))]...)
+		if room := s.room(); room > 0 {
+			s.body = append(s.body, p[at:at+min(k, room)]...)
 		}
 		s.left -= k
 		at += k
@@ -90,23 +92,48 @@ func (s *splitter) scan(p []byte) {
 			continue
 		}
 		s.n = 0
-		if s.held() {
+		if s.holding {
 			if !s.drop(s.body) {
-				s.pass(message(s.head[0], s.body))
+				s.passOn(message(s.head[0], s.body))
 			}
-			run = at
+			s.holding, run = false, at
+		} else if s.long {
+			s.drop(s.body)
 		}
 		if s.kept {
 			s.handle(s.head[0], s.body)
 		}
 	}
-	if s.n == 0 || !s.held() {
-		flush(len(p))
+	if !s.holding {
+		s.passOn(p[run:])
 	}
 }
 
-// held tells whether the current message is held back.
-func (s *splitter) held() bool { return s.mayDrop != 0 && s.head[0] == s.mayDrop }
+// begin starts a body whose header is complete.
+func (s *splitter) begin() {
+	s.left = int(binary.BigEndian.Uint32(s.head[1:])) - 4
+	s.kept = s.keep(s.head[0])
+	s.body = s.body[:0]
+	s.long = s.holding && s.left > maxKept
+	s.holding = s.holding && !s.long
+}
+
+// room is how much more is to be collected of the body.
+func (s *splitter) room() int {
+	switch {
+	case !s.kept && !s.holding && !s.long:
+		return 0
+	case s.whole:
+		return s.left
+	}
+	return maxKept - len(s.body)
+}
+
+func (s *splitter) passOn(p []byte) {
+	if s.pass != nil && len(p) > 0 {
+		s.pass(p)
+	}
+}
 
 // bytesFeed is a feed of bytes in memory.
 type bytesFeed struct{ b []byte }
@@ -116,6 +143,11 @@ func (f *bytesFeed) read(p []byte) int {
 	f.b = f.b[n:]
 	return n
 }
+
+// bytesSink is a sink that keeps what it gets.
+type bytesSink struct{ b []byte }
+
+func (s *bytesSink) write(p []byte) { s.b = append(s.b, p...) }
 
 // replySink collects the answer to what the host itself asks.
 type replySink struct {
@@ -130,6 +162,7 @@ func (r *replySink) write(p []byte) {
 	if r.split.handle == nil {
 		r.split.keep = func(t byte) bool { return t == 'S' || t == 'D' || t == 'E' || t == 'Z' }
 		r.split.handle = r.message
+		r.split.whole = true // the host asks for what it knows the size of
 	}
 	r.split.scan(p)
 }
