@@ -109,7 +109,7 @@ func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, want
 	b.mem = b.inst.Memory()
 	defer func() {
 		if err != nil {
-			b.inst.Close()
+			b.close()
 		}
 	}()
 	if err := b.resolve(); err != nil {

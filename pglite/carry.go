@@ -28,6 +28,10 @@ const (
 	maxNondefGUC = 4096
 )
 
+// maxForeign bounds the statements of other clients that a backend keeps, in
+// case those are gone.
+const maxForeign = 256
+
 // adopt makes the backend s's: what others left goes, what s has comes. An
 // *Error is a startup parameter that Postgres refuses.
 func (b *backend) adopt(s *Session) error {
@@ -43,7 +47,15 @@ func (b *backend) adopt(s *Session) error {
 			return err
 		}
 	}
+	if len(b.prepared) > len(s.statements)+maxForeign {
+		if _, err := b.queryLocked("deallocate all"); err != nil {
+			return err
+		}
+		clear(b.prepared)
+	}
+	b.mu.Lock()
 	b.last, b.altered = nil, false
+	b.mu.Unlock()
 	if err := b.startup(s.startup); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Cluster struct {
 	mem    *vfs.Memory // root of ns
 	dir    *dataDir    // nil in memory
 	pool   pool
+	host   *Session // adopts a backend for the host's own SQL
 
 	mu struct {
 		sync.Mutex
@@ -55,6 +56,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
 	c.mu.sessions = map[*Session]bool{}
+	c.host = &Session{c: c, pid: newPID(), startup: hostSettings}
 	defer func() {
 		if err != nil {
 			c.free()
@@ -147,6 +149,15 @@ func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 // asHost runs SQL with the bootstrap superuser's rights in whatever backend
 // comes first.
 func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
+	for {
+		rows, err := c.tryAsHost(ctx, sql)
+		if !errors.Is(err, errExited) { // by a time-out of its last session's
+			return rows, err
+		}
+	}
+}
+
+func (c *Cluster) tryAsHost(ctx context.Context, sql string) (rows [][]string, err error) {
 	b, err := c.pool.take(ctx, nil, login{})
 	if err != nil {
 		return nil, err
@@ -155,11 +166,21 @@ func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
 	if err := c.Err(); err != nil { // a backend from before the cluster stopped
 		return nil, err
 	}
-	rows, err := b.asHost(sql)
+	if err = b.adopt(c.host); err == nil {
+		rows, err = b.asHost(sql)
+	}
 	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
 		c.crashed(b, err)
 	}
 	return rows, err
+}
+
+// hostSettings keep what a client, its role or its database has set away from
+// the host's own SQL: operators are looked up in search_path.
+var hostSettings = []Setting{
+	{"search_path", "pg_catalog"}, {"client_encoding", "UTF8"},
+	{"statement_timeout", "0"}, {"lock_timeout", "0"}, {"transaction_timeout", "0"}, {"idle_session_timeout", "0"},
+	{"default_transaction_read_only", "off"}, {"default_transaction_isolation", "read committed"},
 }
 
 // crashed drops a backend that has trapped, with all it held. The next one
@@ -233,6 +254,7 @@ func (c *Cluster) Close(ctx context.Context) error {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
+			c.pool.booting.Wait()
 			for _, b := range backends {
 				c.retire(b)
 			}

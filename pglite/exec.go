@@ -136,32 +136,35 @@ func (b *backend) run(s *Session) error {
 	if err := s.c.Err(); err != nil { // what the backend holds may be on no disk
 		return err
 	}
+	s.running(b)
+	defer s.rests(b)
 	return b.execute(s, s)
 }
 
-// ask runs messages of the host's own and collects the answer, which without
-// a Sync among them stays in the guest's buffer until flushed.
-func (b *backend) ask(m []byte) (*replySink, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := &replySink{}
-	f := &bytesFeed{m}
-	if err := b.execute(f, out); err != nil {
-		return nil, err
+// flushTo sends what the guest has answered and keeps in its buffer, to s.
+// REQUIRES: mu.
+func (b *backend) flushTo(s sink) error {
+	if b.ended {
+		return errExited
 	}
-	b.feed, b.sink = f, out
+	b.feed, b.sink = &bytesFeed{}, s
 	defer func() { b.feed, b.sink = nil, nil }()
 	_, err := b.call0("pgl_pq_flush", b.fn.flush)
-	return out, err
+	return err
 }
 
-// quietly is ask for messages that can't fail.
-func (b *backend) quietly(m []byte) error {
-	out, err := b.ask(m)
-	if err == nil && out.err != nil {
-		err = out.err
+// interject runs a message of the host's own in the middle of s's batch, with
+// its answer to out and what the guest has answered s before to s.
+func (b *backend) interject(s *Session, m []byte, out sink) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.flushTo(s); err != nil {
+		return err
 	}
-	return err
+	if err := b.execute(&bytesFeed{m}, out); err != nil {
+		return err
+	}
+	return b.flushTo(out)
 }
 
 // bootstrapSuperuser is the role that initdb made (BOOTSTRAP_SUPERUSERID).
@@ -172,6 +175,11 @@ const bootstrapSuperuser = 10
 func (b *backend) asHost(sql string) ([][]string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.queryAsHost(sql)
+}
+
+// queryAsHost is asHost for whoever holds mu.
+func (b *backend) queryAsHost(sql string) ([][]string, error) {
 	if b.ended {
 		return nil, errExited
 	}

@@ -78,3 +78,30 @@ func TrapNext(ctx context.Context, c *Cluster) error {
 	b.fn.loopOnce, err = b.inst.Func("abort")
 	return err
 }
+
+// Prepared counts the protocol-level statements that the next backend holds.
+func Prepared(ctx context.Context, c *Cluster) int {
+	b, err := c.pool.take(ctx, nil, login{})
+	if err != nil {
+		return -1
+	}
+	defer c.pool.release(b)
+	return len(b.prepared)
+}
+
+// quietly runs messages of the host's own that can't fail.
+func (b *backend) quietly(m []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := &replySink{}
+	if err := b.execute(&bytesFeed{m}, out); err != nil {
+		return err
+	}
+	if err := b.flushTo(out); err != nil {
+		return err
+	}
+	if out.err != nil {
+		return out.err
+	}
+	return nil
+}

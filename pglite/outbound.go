@@ -1,6 +1,9 @@
 package pglite
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // send writes a message of the host's own.
 func (s *Session) send(m []byte) error {
@@ -28,6 +31,23 @@ func (s *Session) tell(e *Error) error {
 		return err
 	}
 	return s.flush()
+}
+
+// hangUp sends m, which comes between two messages, and closes the connection
+// of a client that can be closed. Any goroutine may call it.
+func (s *Session) hangUp(m []byte) {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.cl == nil || s.out.err != nil {
+		return
+	}
+	if _, s.out.err = s.cl.Write(m); s.out.err != nil {
+		return
+	}
+	if c, ok := s.cl.(io.Closer); ok {
+		_ = c.Close() // its goroutine wakes from its read, and waits for out
+	}
+	s.out.err = s.cl.Flush()
 }
 
 func (s *Session) flush() error {
@@ -64,7 +84,11 @@ func (s *Session) write(p []byte) {
 // of Postgres reports every parameter that was set, others those that changed.
 func (s *Session) known(body []byte) bool {
 	name, rest, _ := cut(body)
-	value, _, _ := cut(rest)
+	value, _, ok := cut(rest)
+	if !ok { // too long to compare
+		delete(s.told, name)
+		return false
+	}
 	if was, ok := s.told[name]; ok && was == value {
 		return true
 	}
@@ -78,8 +102,12 @@ func (s *Session) answered(typ byte, body []byte) {
 	case 'Z':
 		s.status = body[0]
 		s.pending = s.pending[:0]
-	case '1', '3', 'E':
+		s.aborted = false
+	case '1', '3':
 		s.settle(typ)
+	case 'E':
+		s.settle(typ)
+		s.aborted = true
 	case 'C':
 		s.completed(body)
 	case 'N', 'A': // Postgres flushes these at once
@@ -90,16 +118,21 @@ func (s *Session) answered(typ byte, body []byte) {
 // read gives the guest the current message, and the next ones when it asks in
 // the middle of one, as COPY FROM STDIN does (feed).
 func (s *Session) read(p []byte) int {
+	if s.left {
+		return 0
+	}
 	if s.in.empty() {
 		if s.flush() != nil || s.in.next() != nil || s.in.typ == 'X' {
+			s.left = true
 			return 0
 		}
 	}
 	n, err := s.in.read(p)
 	if err != nil {
+		s.left = true
 		return 0
 	}
 	return n
 }
 
-func (s *Session) empty() bool { return s.in.empty() }
+func (s *Session) empty() bool { return s.left || s.in.empty() }

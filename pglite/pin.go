@@ -6,13 +6,17 @@ package pglite
 // what SET has changed, which can. The addresses are static variables of the
 // backend; hash tables are asked for their number of entries.
 func (b *backend) pinned(s *Session) (bool, error) {
-	if s.recount {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	prepared, err := b.entries(preparedQueriesAddr)
+	if err != nil {
+		return false, err
+	}
+	if s.recount || prepared < b.named() { // SQL within SQL shows only like this
 		if err := s.recounted(); err != nil {
 			return false, err
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	settings, err := b.setSettings()
 	if err != nil {
 		return false, err
@@ -24,20 +28,13 @@ func (b *backend) pinned(s *Session) (bool, error) {
 	if b.inst.Uint32(tempNamespaceAddr) != 0 || b.inst.Uint32(listenChannelsAddr) != 0 {
 		return true, nil
 	}
-	for _, t := range [...]struct {
-		addr uint32
-		free int // entries that pin nothing
-	}{
-		{localLocksAddr, 0},
-		{portalsAddr, 0},
-		{preparedQueriesAddr, b.named()},
-	} {
-		n, err := b.entries(t.addr)
-		if err != nil || n > t.free {
+	for _, table := range [...]uint32{localLocksAddr, portalsAddr} {
+		n, err := b.entries(table)
+		if err != nil || n > 0 {
 			return err == nil, err
 		}
 	}
-	return false, nil
+	return prepared > b.named(), nil
 }
 
 // named counts the protocol-level statements that have an entry in the

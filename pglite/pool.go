@@ -20,11 +20,16 @@ type pool struct {
 	boot    func(context.Context, login) (*backend, error)
 	retire  func(*backend) // ends a backend that a closed pool gets back
 
+	// booting counts the boots that close may have to wait for; it grows under
+	// mu and while closed is nil.
+	booting sync.WaitGroup
+
 	mu      sync.Mutex
 	idle    []*backend
 	used    int               // handed out or being booted
 	out     map[*backend]bool // handed out
-	waiters []chan struct{}   // first in line first; closed to wake
+	waiters []chan struct{}   // first in line first; closed to call
+	called  int               // waiters that were called and have not come yet
 	closed  error             // why no backend is given any more
 }
 
@@ -40,14 +45,18 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 	var timeout <-chan time.Time
 	for first := true; ; first = false {
 		p.mu.Lock()
+		if !first {
+			p.called--
+		}
 		if p.closed != nil {
 			p.mu.Unlock()
 			return nil, p.closed
 		}
-		if len(p.waiters) == 0 || !first {
+		if len(p.waiters)+p.called == 0 || !first {
 			b, place := p.pick(s, want)
 			if place {
 				p.used++
+				p.booting.Add(1)
 				p.mu.Unlock()
 				return p.prepare(ctx, b, want)
 			}
@@ -55,7 +64,7 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 		turn := make(chan struct{})
 		if first {
 			p.waiters = append(p.waiters, turn)
-		} else { // woken, and yet too late
+		} else { // called, and yet nothing is free
 			p.waiters = append([]chan struct{}{turn}, p.waiters...)
 		}
 		p.mu.Unlock()
@@ -106,31 +115,39 @@ func (p *pool) pick(s *Session, want login) (b *backend, place bool) {
 
 // prepare makes what pick gave into the backend that is wanted.
 func (p *pool) prepare(ctx context.Context, b *backend, want login) (*backend, error) {
-	if b != nil && b.fits(want) {
-		p.mu.Lock()
+	defer p.booting.Done()
+	var err error
+	if b == nil || !b.fits(want) || !b.alive() {
+		b, err = p.replace(ctx, b, want)
+	}
+	p.mu.Lock()
+	if err == nil && p.closed == nil {
 		p.out[b] = true
 		p.mu.Unlock()
 		return b, nil
 	}
+	p.used--
+	p.callNext()
+	closed := p.closed
+	p.mu.Unlock()
+	if err == nil {
+		p.retire(b)
+		err = closed
+	}
+	return nil, err
+}
+
+// replace ends a backend, if there is one, and boots another in its place.
+func (p *pool) replace(ctx context.Context, b *backend, want login) (*backend, error) {
+	if b != nil {
+		if err := b.end(); err != nil {
+			return nil, err
+		}
+	}
 	if want.role == "" {
 		want.role, want.db = "postgres", "postgres"
 	}
-	var err error
-	if b != nil {
-		err = b.end()
-	}
-	if err == nil {
-		b, err = p.boot(ctx, want)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err != nil {
-		p.used--
-		p.wakeNext()
-		return nil, err
-	}
-	p.out[b] = true
-	return b, nil
+	return p.boot(ctx, want)
 }
 
 // release takes a backend back. One that has ended leaves its place to a new
@@ -144,18 +161,20 @@ func (p *pool) release(b *backend) {
 	if alive && !closed {
 		p.idle = append(p.idle, b)
 	}
-	p.wakeNext()
+	p.callNext()
 	p.mu.Unlock()
 	if alive && closed {
 		p.retire(b)
 	}
 }
 
-// wakeNext lets the first waiter try. REQUIRES: mu.
-func (p *pool) wakeNext() {
+// callNext lets the first waiter try. Until it has, nobody else may. REQUIRES:
+// mu.
+func (p *pool) callNext() {
 	if len(p.waiters) > 0 {
 		close(p.waiters[0])
 		p.waiters = p.waiters[1:]
+		p.called++
 	}
 }
 
@@ -169,14 +188,15 @@ func (p *pool) leave(turn chan struct{}) {
 			return
 		}
 	}
-	p.wakeNext()
+	p.called--
+	p.callNext()
 }
 
 // wanted tells whether somebody waits.
 func (p *pool) wanted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiters) > 0
+	return len(p.waiters)+p.called > 0
 }
 
 // close lets nobody in any more and gives err to all who wait. It returns the
@@ -189,7 +209,7 @@ func (p *pool) close(err error) []*backend {
 		p.closed = err
 	}
 	for len(p.waiters) > 0 {
-		p.wakeNext()
+		p.callNext()
 	}
 	all := p.idle
 	p.idle = nil

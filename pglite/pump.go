@@ -1,7 +1,5 @@
 package pglite
 
-import "io"
-
 // pumpIdle serves the backend's timer and signals between messages, when no
 // session's goroutine runs the guest: idle_in_transaction_session_timeout,
 // idle_session_timeout. It ends with the backend.
@@ -14,36 +12,32 @@ func (b *backend) pumpIdle() {
 		case <-b.alarms:
 		}
 		b.mu.Lock()
-		b.pump()
+		s, last := b.pump()
 		b.mu.Unlock()
+		if s != nil {
+			s.hangUp(last) // without mu: a client may be slow to take it
+		}
 	}
 }
 
-// pump runs the timer's handler and what it asks for. Usually that is FATAL:
-// the session that holds the backend, or held it last, is told and hung up on.
-// REQUIRES: mu, between messages.
-func (b *backend) pump() {
+// pump runs the timer's handler and what it asks for. When that is FATAL, as it
+// usually is, it gives the session that holds the backend, or held it last, and
+// what Postgres had to say to it. REQUIRES: mu, between messages.
+func (b *backend) pump() (*Session, []byte) {
 	if b.ended || !b.timerDue.Load() {
-		return
+		return nil, nil
 	}
 	s := b.user.Load()
 	if s == nil {
 		s = b.last
 	}
-	b.feed, b.sink = &bytesFeed{}, &replySink{}
-	if s != nil && s.cl != nil {
-		b.sink = s
-	}
+	out := &bytesSink{}
+	b.feed, b.sink = &bytesFeed{}, out
 	defer func() { b.feed, b.sink = nil, nil }()
 	b.deliver()
 	if _, err := b.inst.Call("ProcessInterrupts"); err == nil {
-		return
+		return nil, nil
 	}
 	b.close()
-	if s != nil && s.cl != nil {
-		_ = s.flush()
-		if c, ok := s.cl.(io.Closer); ok {
-			_ = c.Close() // its goroutine wakes from its read and finds out
-		}
-	}
+	return s, out.b
 }

@@ -1,7 +1,6 @@
 package pglite
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +42,9 @@ type Session struct {
 	b        *backend // held, nil between transactions
 	pinned   bool     // something lives in b that can't be carried over
 	status   byte     // last ReadyForQuery: 'I', 'T', 'E'; 0 within a batch
-	skipping bool     // an error came; messages are dropped up to Sync
+	skipping bool     // refused; messages are dropped up to Sync, without a backend
+	aborted  bool     // an error came in a batch: the guest skips up to Sync
+	left     bool     // the client has left in the middle of a message or a COPY
 	urgent   bool     // what was written last does not wait for the rest
 	split    splitter // follows what the guest answers
 	pending  []pendingStatement
@@ -57,8 +58,10 @@ type Session struct {
 
 	mu struct {
 		sync.Mutex
-		running *backend // whose statement is ours right now
-		closed  bool
+		running    *backend // whose statement is ours right now
+		raised     bool     // Cancel or terminate has set a flag of running's
+		terminated bool
+		closed     bool
 	}
 }
 
@@ -92,6 +95,7 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	defer s.release()
 	p, err := s.b.reported()
 	if err != nil {
+		c.crashed(s.b, err)
 		return nil, asFatal(err)
 	}
 	s.params, s.told = p, map[string]string{}
@@ -127,13 +131,16 @@ func (s *Session) PID() uint32 { return s.pid }
 // (both nil), or the end of the cluster. When ctx ends, the running statement
 // ends, the client is told FATAL 57P01 and Serve returns ctx's error.
 func (s *Session) Serve(ctx context.Context, cl Client) error {
+	s.out.Lock()
 	s.cl = cl
-	s.in = inbound{cl: cl, r: bufio.NewReaderSize(cl, 8192)}
+	s.out.Unlock()
+	s.in = newInbound(cl)
 	stop := context.AfterFunc(ctx, s.terminate)
 	defer stop()
 	err := s.serve(ctx)
 	exited := errors.Is(err, errExited)
 	if errors.Is(err, errGone) || exited {
+		_ = s.flush() // also waits for the pump, which may be saying why
 		err = nil
 	}
 	if ctx.Err() != nil {
@@ -165,9 +172,6 @@ func (s *Session) serve(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if err := s.message(ctx); err != nil {
-			if !errors.Is(err, errGone) {
-				_ = s.flush()
-			}
 			return err
 		}
 	}
@@ -182,7 +186,26 @@ func (s *Session) message(ctx context.Context) error {
 	if s.skipping {
 		return s.skip(typ)
 	}
+	if typ == 'd' || typ == 'c' || typ == 'f' {
+		return s.ignore() // of a COPY that has failed; Postgres drops them, too
+	}
 	if s.b == nil {
+		switch typ {
+		case 'S':
+			if err := s.ignore(); err != nil {
+				return err
+			}
+			return s.send(message('Z', []byte{'I'}))
+		case 'H':
+			if err := s.ignore(); err != nil {
+				return err
+			}
+			return s.flush()
+		}
+		// What is short is here before it takes a backend from others.
+		if _, err := s.in.prefix(maxName); err != nil {
+			return err
+		}
 		err := s.acquireFor(ctx, typ)
 		if err == errDeferred {
 			return nil
@@ -191,15 +214,18 @@ func (s *Session) message(ctx context.Context) error {
 			return s.refuse(typ, err)
 		}
 	}
-	if err := s.inspect(typ); err != nil {
-		return s.failed(err)
+	err := s.inspect(typ)
+	if err == errAnswered {
+		err = s.ignore()
+	} else if err == nil {
+		s.status = 0
+		err = s.b.run(s)
 	}
-	s.status = 0
-	s.setRunning(s.b)
-	err := s.b.run(s)
-	s.setRunning(nil)
 	if err != nil {
 		return s.failed(err)
+	}
+	if s.left {
+		return errGone
 	}
 	if s.status == 'I' {
 		return s.idle()
@@ -231,13 +257,13 @@ func (s *Session) refuse(typ byte, err error) error {
 	if !errors.As(err, &e) || e.Severity == "FATAL" {
 		return s.failed(err)
 	}
-	if err := s.in.discard(); err != nil {
-		return errGone
+	if err := s.ignore(); err != nil {
+		return err
 	}
 	if err := s.send(e.encode()); err != nil {
 		return err
 	}
-	if typ == 'Q' || typ == 'F' || typ == 'S' {
+	if typ == 'Q' || typ == 'F' {
 		return s.send(message('Z', []byte{'I'}))
 	}
 	s.skipping = true
@@ -246,8 +272,8 @@ func (s *Session) refuse(typ byte, err error) error {
 
 // skip drops a message after refuse.
 func (s *Session) skip(typ byte) error {
-	if err := s.in.discard(); err != nil {
-		return errGone
+	if err := s.ignore(); err != nil {
+		return err
 	}
 	if typ == 'S' {
 		s.skipping = false
@@ -256,18 +282,31 @@ func (s *Session) skip(typ byte) error {
 	return nil
 }
 
-// failed handles an error of the backend: the session ends.
+// ignore drops the current message.
+func (s *Session) ignore() error {
+	if err := s.in.discard(); err != nil {
+		return errGone
+	}
+	return nil
+}
+
+// failed handles an error that ends the session, and tells the client unless
+// Serve or the guest does.
 func (s *Session) failed(err error) error {
-	if errors.Is(err, errExited) || errors.Is(err, errGone) {
+	if errors.Is(err, errExited) || errors.Is(err, errGone) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if b := s.b; b != nil {
 		s.c.crashed(b, err)
 	}
 	var e *Error
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		_ = s.tell(asFatal(e).(*Error))
-	} else {
+	case errors.Is(err, ErrClosed):
+		_ = s.tell(adminShutdown())
+	default:
 		_ = s.tell(crashShutdown())
 	}
 	return err
@@ -275,20 +314,24 @@ func (s *Session) failed(err error) error {
 
 // acquire takes a backend from the pool and makes it this session's.
 func (s *Session) acquire(ctx context.Context) error {
-	b, err := s.c.pool.acquire(ctx, s)
-	if err != nil {
-		return err
-	}
-	s.b = b
-	b.user.Store(s)
-	if err := b.adopt(s); err != nil {
+	for {
+		b, err := s.c.pool.acquire(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.b = b
+		b.user.Store(s)
+		if err = b.adopt(s); err == nil {
+			return nil
+		}
 		if e := (*Error)(nil); !errors.As(err, &e) {
 			s.c.crashed(b, err)
 		}
 		s.release()
-		return fmt.Errorf("pglite: prepare the backend: %w", err)
+		if !errors.Is(err, errExited) { // else a time-out of its last session's was faster
+			return fmt.Errorf("pglite: prepare the backend: %w", err)
+		}
 	}
-	return nil
 }
 
 // parseGrace is how long a Parse waits for a backend before it is deferred.
@@ -333,24 +376,48 @@ func (s *Session) Cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.mu.running; b != nil {
+		s.mu.raised = true
 		b.raise(b.addr.queryCancelPending)
 	}
 }
 
-// terminate ends the running statement and its session, as
+// terminate ends the running statement, or the next, and its session, as
 // pg_terminate_backend does: FATAL 57P01.
 func (s *Session) terminate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.mu.terminated = true
 	if b := s.mu.running; b != nil {
+		s.mu.raised = true
 		b.raise(b.addr.procDiePending)
 	}
 }
 
-func (s *Session) setRunning(b *backend) {
+// running marks that the backend works for the session from now on. REQUIRES:
+// b.mu.
+func (s *Session) running(b *backend) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.mu.running = b
-	s.mu.Unlock()
+	if s.mu.terminated {
+		s.mu.raised = true
+		b.raise(b.addr.procDiePending)
+	}
+}
+
+// rests marks that it does not any more. What came too late for the statement
+// must not meet the next one, which may be another session's. REQUIRES: b.mu.
+func (s *Session) rests(b *backend) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.running = nil
+	if s.mu.raised && !b.ended {
+		b.inst.PutUint32(b.addr.queryCancelPending, 0)
+		if s.mu.terminated {
+			b.inst.PutUint32(b.addr.procDiePending, 0)
+		}
+	}
+	s.mu.raised = false
 }
 
 // Close ends the session: an open transaction is rolled back, what the

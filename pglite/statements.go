@@ -2,6 +2,7 @@ package pglite
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 )
 
@@ -30,27 +31,44 @@ const maxName = 64 << 10
 // sqlOnStatements finds SQL that may name prepared statements.
 var sqlOnStatements = regexp.MustCompile(`(?i)\b(execute|deallocate|prepare|pg_prepared_statements?|discard)\b`)
 
+// nameSize is how many bytes of a name count: Postgres finds statements in a
+// hash table of C strings of NAMEDATALEN (src/backend/commands/prepare.c).
+const nameSize = 63
+
+// statementName reads the C string that b begins with as a statement's name. It may
+// be cut off, at more than nameSize.
+func statementName(b []byte) string {
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		b = b[:end]
+	}
+	return string(b[:min(len(b), nameSize)])
+}
+
+// errAnswered means that a message has been answered without being run.
+var errAnswered = errors.New("pglite: message answered")
+
 // inspect looks at a message before it runs, and makes the guest agree.
 func (s *Session) inspect(typ byte) error {
+	if s.aborted {
+		return nil // the guest drops it
+	}
 	switch typ {
 	case 'Q':
 		body, err := s.in.prefix(maxName)
 		if err != nil {
 			return err
 		}
-		if !s.agrees(s.b) && sqlOnStatements.Match(body) {
-			if err := s.agreeAll(); err != nil {
-				return err
-			}
-		}
 		delete(s.statements, "") // exec_simple_query drops it
 		delete(s.b.prepared, "")
+		if !s.agrees(s.b) && (s.in.size() > len(body) || sqlOnStatements.Match(body)) {
+			return s.agreeForQuery()
+		}
 	case 'P':
 		body, err := s.in.prefix(s.in.size())
 		if err != nil {
 			return err
 		}
-		name, def, ok := cut(body)
+		_, def, ok := cut(body)
 		if !ok {
 			return nil // Postgres will say what is wrong
 		}
@@ -59,12 +77,13 @@ func (s *Session) inspect(typ byte) error {
 				return err
 			}
 		}
-		if _, mine := s.statements[name]; !mine && name != "" {
-			if err := s.b.forget(name); err != nil {
+		n := statementName(body)
+		if n != "" {
+			if err := s.agree(n); err != nil {
 				return err
 			}
 		}
-		s.pending = append(s.pending, pendingStatement{typ: 'P', name: name, def: statement(def)})
+		s.pending = append(s.pending, pendingStatement{typ: 'P', name: n, def: statement(def)})
 	case 'B':
 		body, err := s.in.prefix(2 * maxName)
 		if err != nil {
@@ -74,25 +93,18 @@ func (s *Session) inspect(typ byte) error {
 		if !ok {
 			return nil
 		}
-		name, _, ok := cut(rest)
-		if !ok {
-			return nil
-		}
-		return s.agree(name)
+		return s.agree(statementName(rest))
 	case 'D', 'C':
 		body, err := s.in.prefix(maxName)
 		if err != nil || len(body) < 2 {
 			return err
 		}
-		name, _, ok := cut(body[1:])
-		if !ok {
-			return nil
-		}
+		n := statementName(body[1:])
 		if typ == 'C' {
-			s.pending = append(s.pending, pendingStatement{typ: 'C', name: name, stmt: body[0] == 'S'})
+			s.pending = append(s.pending, pendingStatement{typ: 'C', name: n, stmt: body[0] == 'S'})
 		}
 		if body[0] == 'S' {
-			return s.agree(name)
+			return s.agree(n)
 		}
 	}
 	return nil
@@ -124,24 +136,20 @@ func (s *Session) agree(name string) error {
 	case ok && has && mine == theirs, !ok && !has:
 		return nil
 	case has && name != "" || has && !ok:
-		if err := s.b.forget(name); err != nil {
+		if err := s.forget(name); err != nil {
 			return err
 		}
 	}
-	if ok {
-		return s.b.parse(s, name, mine)
+	if !ok || s.aborted {
+		return nil
 	}
-	return nil
+	return s.parse(name, mine, &silentSink{s: s, errors: true})
 }
 
 // agreeAll does it for every name.
 func (s *Session) agreeAll() error {
-	for name := range s.b.prepared {
-		if _, mine := s.statements[name]; !mine {
-			if err := s.b.forget(name); err != nil {
-				return err
-			}
-		}
+	if err := s.forgetOthers(); err != nil {
+		return err
 	}
 	for name := range s.statements {
 		if err := s.agree(name); err != nil {
@@ -151,40 +159,76 @@ func (s *Session) agreeAll() error {
 	return nil
 }
 
-// forget closes a statement in the guest. REQUIRES: the backend is held.
-func (b *backend) forget(name string) error {
-	if _, has := b.prepared[name]; !has {
-		return nil
+// agreeForQuery does it for a simple query, which may name any statement and
+// most likely does not need those that can't be prepared any more. Outside a
+// transaction their errors are dropped. Within one they have aborted it, and
+// are the query's answer.
+func (s *Session) agreeForQuery() error {
+	if err := s.forgetOthers(); err != nil || s.status == 'E' {
+		return err // in a failed transaction nothing can be prepared, nor run
 	}
-	delete(b.prepared, name)
-	return b.quietly(message('C', []byte{'S'}, cstring(name)))
-}
-
-// parse prepares a statement of s in the guest. What is wrong with it by now
-// (its table is gone, or it was deferred and never right) s is told, as it
-// would be at the message that needs the statement; the guest then skips to
-// the client's Sync by itself.
-func (b *backend) parse(s *Session, name string, def statement) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := &silentSink{s: s}
-	if err := b.execute(&bytesFeed{message('P', cstring(name), []byte(def))}, out); err != nil {
-		return err
-	}
-	b.feed, b.sink = &bytesFeed{}, out
-	defer func() { b.feed, b.sink = nil, nil }()
-	if _, err := b.call0("pgl_pq_flush", b.fn.flush); err != nil {
-		return err
-	}
-	if !out.failed {
-		b.prepared[name] = def
+	for name, def := range s.statements {
+		if _, has := s.b.prepared[name]; has {
+			continue
+		}
+		out := &silentSink{s: s, errors: s.status != 'I'}
+		if err := s.parse(name, def, out); err != nil {
+			return err
+		}
+		if !out.failed {
+			continue
+		}
+		if !out.errors {
+			if err := s.b.interject(s, message('S'), &silentSink{s: s}); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.b.interject(s, message('S'), s); err != nil {
+			return err
+		}
+		return errAnswered
 	}
 	return nil
 }
 
-// silentSink passes on errors and notices, and drops completions.
+// forgetOthers closes in the guest what is not the client's.
+func (s *Session) forgetOthers() error {
+	for name, def := range s.b.prepared {
+		if mine, ok := s.statements[name]; !ok || mine != def {
+			if err := s.forget(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forget closes a statement in the guest.
+func (s *Session) forget(name string) error {
+	if _, has := s.b.prepared[name]; !has {
+		return nil
+	}
+	delete(s.b.prepared, name)
+	return s.b.interject(s, message('C', []byte{'S'}, cstring(name)), &silentSink{s: s})
+}
+
+// parse prepares a statement in the guest. What is wrong with it by now (its
+// table is gone, or it was deferred and never right) the client is told, when
+// out passes it on, as it would be at the message that needs the statement; the
+// guest then skips to the next Sync by itself.
+func (s *Session) parse(name string, def statement, out *silentSink) error {
+	err := s.b.interject(s, message('P', cstring(name), []byte(def)), out)
+	if err == nil && !out.failed {
+		s.b.prepared[name] = def
+	}
+	return err
+}
+
+// silentSink passes on notices and, if it is to, errors; it drops all else.
 type silentSink struct {
 	s      *Session
+	errors bool
 	split  splitter
 	failed bool
 }
@@ -194,7 +238,9 @@ func (q *silentSink) write(p []byte) {
 		q.split.keep = func(t byte) bool { return t == 'E' || t == 'N' }
 		q.split.handle = func(typ byte, body []byte) {
 			q.failed = q.failed || typ == 'E'
-			q.s.write(message(typ, body))
+			if typ == 'N' || q.errors {
+				q.s.write(message(typ, body))
+			}
 		}
 	}
 	q.split.scan(p)
@@ -210,11 +256,12 @@ func (s *Session) deferParse() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	name, def, ok := cut(body)
-	if _, have := s.statements[name]; !ok || have && name != "" || !s.in.syncFollows() {
+	_, def, ok := cut(body)
+	n := statementName(body)
+	if _, have := s.statements[n]; !ok || have && n != "" || !s.in.syncFollows() {
 		return false, nil
 	}
-	s.statements[name] = statement(def)
+	s.statements[n] = statement(def)
 	if err := s.in.discard(); err != nil {
 		return false, err
 	}
@@ -265,10 +312,11 @@ func (s *Session) completed(tag []byte) {
 	}
 }
 
-// recounted reads back which of the client's statements a DEALLOCATE has left.
+// recounted reads back which of the guest's statements SQL has left: what was
+// dropped, and was the client's, is the client's no more. REQUIRES: b.mu.
 func (s *Session) recounted() error {
 	s.recount = false
-	rows, err := s.b.asHost("select name from pg_catalog.pg_prepared_statements")
+	rows, err := s.b.queryAsHost("select name from pg_catalog.pg_prepared_statements")
 	if err != nil {
 		return err
 	}
@@ -276,11 +324,14 @@ func (s *Session) recounted() error {
 	for _, r := range rows {
 		left[r[0]] = true
 	}
-	for name := range s.statements {
-		if name != "" && !left[name] {
-			delete(s.statements, name)
-			delete(s.b.prepared, name)
+	for name, def := range s.b.prepared {
+		if name == "" || left[name] {
+			continue
 		}
+		if s.statements[name] == def {
+			delete(s.statements, name)
+		}
+		delete(s.b.prepared, name)
 	}
 	return nil
 }

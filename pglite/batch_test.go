@@ -1,0 +1,143 @@
+package pglite_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// TestStatementsInFailedBatch: while the guest skips to Sync, nothing is done
+// in it on behalf of the client's statements.
+func TestStatementsInFailedBatch(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), rawConnect(t, c)
+	for _, x := range []*rawConn{a, b} { // b's takes the place of a's
+		x.send(parse("s", "select "+map[*rawConn]string{a: "1", b: "2, 3"}[x]), &pgproto3.Sync{})
+		x.expect('Z', "1ZI")
+	}
+	a.send(parse("", "no sql"), &pgproto3.Flush{})
+	a.expect('E', "E(42601)")
+	a.send(bind("s"), &pgproto3.Execute{}, parse("new", "select 1"), &pgproto3.Sync{})
+	a.expect('Z', "ZI")
+	a.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Sync{})
+	a.expect('Z', "2D(1)CZI")
+	b.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Sync{})
+	b.expect('Z', "2D(2,3)CZI")
+}
+
+// TestAnswersBeforeAgreement: what the guest has answered of a batch but not
+// sent is not lost when a statement has to be prepared again.
+func TestAnswersBeforeAgreement(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), rawConnect(t, c)
+	for range 2 {
+		for _, x := range []*rawConn{a, b} {
+			x.send(parse("s", "select "+map[*rawConn]string{a: "1", b: "2, 3"}[x]), &pgproto3.Sync{})
+			x.expect('Z', "1ZI")
+		}
+		for _, x := range []*rawConn{a, b} {
+			x.send(parse("", "select 0"), bind(""), &pgproto3.Execute{},
+				bind("s"), &pgproto3.Execute{},
+				&pgproto3.Close{ObjectType: 'S', Name: "s"}, parse("s", "select 4"), bind("s"), &pgproto3.Execute{},
+				&pgproto3.Close{ObjectType: 'S', Name: "s"}, &pgproto3.Sync{})
+			x.expect('Z', "12D(0)C2D("+map[*rawConn]string{a: "1", b: "2,3"}[x]+")C312D(4)C3ZI")
+		}
+	}
+}
+
+// TestParseOfTakenName: a name that the client uses is refused, whatever the
+// guest holds.
+func TestParseOfTakenName(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), rawConnect(t, c)
+	a.send(parse("s", "select 1"), &pgproto3.Sync{})
+	a.expect('Z', "1ZI")
+	b.send(parse("s", "select 2"), &pgproto3.Close{ObjectType: 'S', Name: "s"}, &pgproto3.Sync{})
+	b.expect('Z', "13ZI")
+	a.send(parse("s", "select 3"), &pgproto3.Sync{})
+	a.expect('Z', "E(42P05)ZI")
+}
+
+// TestStaleStatementAndSQL: a statement that can't be prepared again does not
+// keep SQL about statements from being answered.
+func TestStaleStatementAndSQL(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), rawConnect(t, c)
+	stale := func() {
+		a.send(query("create table t(a int)"))
+		a.expect('Z', "CZI")
+		a.send(parse("s", "select a from t"), &pgproto3.Sync{})
+		a.expect('Z', "1ZI")
+		b.send(parse("s", "select 1"), &pgproto3.Close{ObjectType: 'S', Name: "s"}, &pgproto3.Sync{})
+		b.expect('Z', "13ZI")
+		b.send(query("drop table t"))
+		b.expect('Z', "CZI")
+	}
+	stale()
+	a.send(query("deallocate all"))
+	a.expect('Z', "CZI")
+	stale()
+	a.send(query("begin"))
+	a.expect('Z', "CZT")
+	a.send(query("discard all"))
+	a.expect('Z', "E(42P01)ZE")
+	a.send(query("execute s"))
+	a.expect('Z', "E(25P02)ZE")
+	a.send(query("rollback"))
+	a.expect('Z', "CZI")
+	a.send(query("discard all"))
+	a.expect('Z', "CZI")
+}
+
+// TestHiddenDeallocate: statements that SQL within SQL has dropped are gone
+// for the client that did it, and no other.
+func TestHiddenDeallocate(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), rawConnect(t, c)
+	a.send(parse("s", "select 1"), &pgproto3.Sync{})
+	a.expect('Z', "1ZI")
+	b.send(query("create function f() returns void language plpgsql as $$ begin execute 'deallocate all'; end $$"))
+	b.expect('Z', "CZI")
+	for range 2 {
+		a.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Sync{})
+		a.expect('Z', "2D(1)CZI")
+		b.send(query("do $$ begin perform f(); end $$"))
+		b.expect('Z', "CZI")
+	}
+	a.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Sync{})
+	a.expect('Z', "2D(1)CZI")
+	a.send(query("do $$ begin perform f(); end $$"))
+	a.expect('Z', "CZI")
+	a.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Sync{})
+	a.expect('Z', "E(26000)ZI")
+}
+
+// TestLoneFlushAndSync hold no backend.
+func TestLoneFlushAndSync(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), connect(t, c, nil)
+	a.send(&pgproto3.Sync{}, &pgproto3.Flush{})
+	a.expect('Z', "ZI")
+	for range 10 {
+		value(t, b, "select 1")
+		time.Sleep(5 * time.Millisecond) // nothing tells when the Flush has arrived
+	}
+	exec(t, b, "begin")
+	a.send(&pgproto3.Sync{})
+	a.expect('Z', "ZI")
+}
+
+// TestSlowMessageHoldsNoBackend: a message waits for its rest before it takes
+// a backend.
+func TestSlowMessageHoldsNoBackend(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), connect(t, c, nil)
+	a.write([]byte("Q\x00\x00\x00\x0dsele"))
+	for range 10 {
+		value(t, b, "select 1")
+		time.Sleep(5 * time.Millisecond) // nothing tells when the part has arrived
+	}
+	a.write([]byte("ct 1\x00"))
+	a.expect('Z', "TD(1)CZI")
+}
