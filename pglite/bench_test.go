@@ -26,7 +26,7 @@ var benchCluster = sync.OnceValues(func() (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.asHost(context.Background(), fmt.Sprintf(
+	_, err = c.AsHost(context.Background(), fmt.Sprintf(
 		"create table point (id int primary key, v text); insert into point select i, md5(i::text) from generate_series(1, %d) i; analyze point", benchRows))
 	return c, err
 })

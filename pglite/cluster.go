@@ -149,15 +149,20 @@ func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 // asHost runs SQL with the bootstrap superuser's rights in whatever backend
 // comes first.
 func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
+	return c.runAs(ctx, c.host, sql)
+}
+
+// runAs is asHost with what belongs to a session that holds no backend.
+func (c *Cluster) runAs(ctx context.Context, s *Session, sql string) ([][]string, error) {
 	for {
-		rows, err := c.tryAsHost(ctx, sql)
+		rows, err := c.tryAs(ctx, s, sql)
 		if !errors.Is(err, errExited) { // by a time-out of its last session's
 			return rows, err
 		}
 	}
 }
 
-func (c *Cluster) tryAsHost(ctx context.Context, sql string) (rows [][]string, err error) {
+func (c *Cluster) tryAs(ctx context.Context, s *Session, sql string) (rows [][]string, err error) {
 	b, err := c.pool.take(ctx, nil, login{})
 	if err != nil {
 		return nil, err
@@ -166,7 +171,7 @@ func (c *Cluster) tryAsHost(ctx context.Context, sql string) (rows [][]string, e
 	if err := c.Err(); err != nil { // a backend from before the cluster stopped
 		return nil, err
 	}
-	if err = b.adopt(c.host); err == nil {
+	if err = b.adopt(s); err == nil {
 		rows, err = b.asHost(sql)
 	}
 	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {

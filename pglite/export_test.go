@@ -61,9 +61,10 @@ func Kill(c *Cluster) {
 	c.free()
 }
 
-// AsHost runs SQL in database postgres with the bootstrap superuser's rights.
+// AsHost runs SQL in database postgres with the bootstrap superuser's rights
+// and settings as they are by default.
 func (c *Cluster) AsHost(ctx context.Context, sql string) ([][]string, error) {
-	return c.asHost(ctx, sql)
+	return c.runAs(ctx, &Session{c: c, pid: newPID()}, sql)
 }
 
 // TrapNext makes the guest abort at the next message that the cluster runs.
