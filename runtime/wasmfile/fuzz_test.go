@@ -1,7 +1,11 @@
 package wasmfile_test
 
 import (
+	"bytes"
+	"context"
 	"testing"
+
+	"github.com/tetratelabs/wazero"
 
 	"github.com/howdahdb/howdah/runtime/wasmfile"
 )
@@ -51,12 +55,14 @@ func FuzzParse(f *testing.F) {
 func FuzzApply(f *testing.F) {
 	f.Add(program(f), "add", byte(2))
 	f.Add(library(f), "pg_finfo_f", byte(1))
+	f.Add(spilled(), "f", byte(9))
 	f.Fuzz(func(t *testing.T, b []byte, export string, mode byte) {
 		rw := wasmfile.Rewrite{
-			SealGOT:      true,
-			OwnMemory:    mode&4 != 0,
-			ImportModule: map[string]string{"env": "somewhere else"},
-			Interpose:    []wasmfile.Interposition{{Export: export, Slot: 7, Mode: wasmfile.Mode(mode & 3)}},
+			SealGOT:       true,
+			OwnMemory:     mode&4 != 0,
+			IntegerSelect: mode&8 != 0,
+			ImportModule:  map[string]string{"env": "somewhere else"},
+			Interpose:     []wasmfile.Interposition{{Export: export, Slot: 7, Mode: wasmfile.Mode(mode & 3)}},
 		}
 		out, err := rw.Apply(b)
 		if err != nil {
@@ -79,6 +85,50 @@ func FuzzApply(f *testing.F) {
 			if !m.FuncSig(i).Equal(m2.FuncSig(i)) {
 				t.Errorf("function %d has another signature", i)
 			}
+		}
+	})
+}
+
+// FuzzIntegerSelect checks, for the code of a function, that what wazero finds
+// valid is rewritten to what it finds valid, and that nothing is left to do.
+func FuzzIntegerSelect(f *testing.F) {
+	ctx := context.Background()
+	r := engine(f, wazero.NewRuntimeConfigInterpreter())
+	valid := func(b []byte) error {
+		cm, err := r.CompileModule(ctx, b)
+		if err != nil {
+			return err
+		}
+		return cm.Close(ctx)
+	}
+	f.Add([]byte{0x20, 3, 0x20, 3, 0x20, 0, 0x1b, 0x1a})
+	f.Add([]byte{0x20, 4, 0x20, 4, 0x20, 0, 0x1c, 1, 0x7b, 0x1a})
+	f.Add([]byte{0x41, 0, 0x04, 0x7d, 0x00, 0x05, 0x20, 2, 0x20, 2, 0x20, 0, 0x1b, 0x0b, 0x1a})
+	f.Add([]byte{0x03, 0x40, 0x41, 0, 0x0e, 1, 0, 1, 0x1b, 0x0b})
+	f.Add([]byte{0x41, 0, 0x02, 0, 0x10, 0, 0x0b, 0x1a, 0x20, 3, 0x20, 0, 0x1b, 0x1a})
+	f.Fuzz(func(t *testing.T, code []byte) {
+		rw := wasmfile.Rewrite{IntegerSelect: true}
+		in := around(code, 0)
+		invalid := valid(in)
+		out, err := rw.Apply(in)
+		if err != nil {
+			if invalid == nil {
+				t.Fatalf("valid, but: %v", err)
+			}
+			return
+		}
+		if _, err := wasmfile.Parse(out); err != nil {
+			t.Fatalf("result can't be parsed: %v", err)
+		}
+		if invalid != nil {
+			return
+		}
+		if err := valid(out); err != nil {
+			t.Fatalf("result is not valid: %v", err)
+		}
+		again, err := rw.Apply(out)
+		if err != nil || !bytes.Equal(again, out) {
+			t.Fatalf("result is not left as it is: %v", err)
 		}
 	})
 }
