@@ -146,48 +146,6 @@ func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 	return b, nil
 }
 
-// asHost runs SQL with the bootstrap superuser's rights in whatever backend
-// comes first.
-func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
-	return c.runAs(ctx, c.host, sql)
-}
-
-// runAs is asHost with what belongs to a session that holds no backend.
-func (c *Cluster) runAs(ctx context.Context, s *Session, sql string) ([][]string, error) {
-	for {
-		rows, err := c.tryAs(ctx, s, sql)
-		if !errors.Is(err, errExited) { // by a time-out of its last session's
-			return rows, err
-		}
-	}
-}
-
-func (c *Cluster) tryAs(ctx context.Context, s *Session, sql string) (rows [][]string, err error) {
-	b, err := c.pool.take(ctx, nil, login{})
-	if err != nil {
-		return nil, err
-	}
-	defer c.pool.release(b)
-	if err := c.Err(); err != nil { // a backend from before the cluster stopped
-		return nil, err
-	}
-	if err = b.adopt(s); err == nil {
-		rows, err = b.asHost(sql)
-	}
-	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
-		c.crashed(b, err)
-	}
-	return rows, err
-}
-
-// hostSettings keep what a client, its role or its database has set away from
-// the host's own SQL: operators are looked up in search_path.
-var hostSettings = []Setting{
-	{"search_path", "pg_catalog"}, {"client_encoding", "UTF8"},
-	{"statement_timeout", "0"}, {"lock_timeout", "0"}, {"transaction_timeout", "0"}, {"idle_session_timeout", "0"},
-	{"default_transaction_read_only", "off"}, {"default_transaction_isolation", "read committed"},
-}
-
 // crashed drops a backend that has trapped, with all it held. The next one
 // that boots recovers the cluster from its files. Running out of file system
 // is another matter: see stop.
@@ -302,4 +260,44 @@ func (c *Cluster) free() {
 	if err := errors.Join(errs...); err != nil {
 		c.log.Error().Err(err).Msg("closing")
 	}
+}
+
+// enter books a session, leave takes it out.
+func (c *Cluster) enter(s *Session) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.err != nil {
+		return c.mu.err
+	}
+	c.mu.sessions[s] = true
+	return nil
+}
+
+func (c *Cluster) leave(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.mu.sessions, s)
+}
+
+// count counts the sessions of a role and of a database.
+func (c *Cluster) count(user, db string) (ofRole, ofDB int) {
+	for _, s := range c.all() {
+		if s.want.role == user {
+			ofRole++
+		}
+		if s.want.db == db {
+			ofDB++
+		}
+	}
+	return ofRole, ofDB
+}
+
+func (c *Cluster) all() []*Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*Session, 0, len(c.mu.sessions))
+	for s := range c.mu.sessions {
+		all = append(all, s)
+	}
+	return all
 }
