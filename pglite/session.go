@@ -190,13 +190,14 @@ func (s *Session) message(ctx context.Context) error {
 		return s.ignore() // of a COPY that has failed; Postgres drops them, too
 	}
 	if s.b == nil {
-		switch typ {
-		case 'S':
+		switch {
+		case s.in.size() > 0:
+		case typ == 'S':
 			if err := s.ignore(); err != nil {
 				return err
 			}
 			return s.send(message('Z', []byte{'I'}))
-		case 'H':
+		case typ == 'H':
 			if err := s.ignore(); err != nil {
 				return err
 			}
