@@ -24,4 +24,9 @@
 // A session is served by the goroutine that calls Serve. Whoever holds a
 // backend is the only one to touch its instance; [Session.Cancel] and the
 // timers only set flags in its memory, atomically.
+//
+// Locks are taken in this order, and most are leaves: backend.mu (held while the
+// guest runs), Session.out (held while a client is written to), Session.mu,
+// backend.live. Cluster.mu and pool.mu are leaves; pool.mu is never held while
+// a backend's is waited for.
 package pglite

@@ -9,9 +9,11 @@ import (
 	"time"
 )
 
-// Client is the byte stream of a connected client after its startup. Write
-// and Flush are called by the goroutine that serves the session, and by
-// [Cluster.Close] never.
+// Client is the byte stream of a connected client after its startup. Read and
+// Buffered are called by the goroutine that serves the session; Write and Flush
+// one at a time by that and, when a time-out ends an idle session, by another,
+// which then calls Close if there is one: it makes Read fail and lets what was
+// written out, within a bounded time.
 type Client interface {
 	io.Reader // frontend messages; blocks
 	io.Writer // backend messages, buffered
