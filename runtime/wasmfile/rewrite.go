@@ -18,8 +18,8 @@ type Rewrite struct {
 	ImportModule map[string]string
 	// Interpose takes over functions.
 	Interpose []Interposition
-	// Patches are applied to the code before functions are interposed, in
-	// order.
+	// Patches are applied to the code in order, before anything else changes
+	// it.
 	Patches []Patch
 	// SealGOT makes the globals imported from "GOT.mem" and "GOT.func"
 	// constant. Linkers declare them mutable, though no code sets them, and
