@@ -3,9 +3,13 @@
 // The whole maximum is reserved once and paged in by use, so that growing
 // never copies and the base never moves: hosts may map images and shared
 // segments over parts of it, and pointers into it stay valid until Free.
+//
+// A [Segment] can be part of several memories: the same pages of the machine
+// stand in each of them at an offset, as in the processes of one server.
 package linear
 
 import (
+	"errors"
 	"sync/atomic"
 	"unsafe"
 )
@@ -17,10 +21,12 @@ const PageSize = 65536
 // Memory is one reservation. It implements wazero's
 // experimental.LinearMemory. Which goroutine may touch its bytes is the
 // business of whoever runs the guest; only [Memory.StoreUint32] and
-// [Memory.LoadUint32] may be used beside a running guest.
+// [Memory.LoadUint32] may be used beside a running guest. All other methods
+// belong to the goroutine that runs it.
 type Memory struct {
 	reserved []byte // length: the maximum
 	size     uint64 // what the guest has grown to
+	shared   []span // where segments are mapped, without overlap
 }
 
 // Reserve reserves max bytes of zeros.
@@ -46,15 +52,28 @@ func (m *Memory) Reallocate(size uint64) []byte {
 func (m *Memory) Bytes() []byte { return m.reserved[:m.size] }
 
 // Discard makes n bytes at off zero and gives their pages back to the
-// operating system. Both must be multiples of [PageSize].
+// operating system. Both must be multiples of [PageSize]. Bytes of a segment
+// are refused: they are not this Memory's alone.
 func (m *Memory) Discard(off, n uint32) error {
-	return discard(m.reserved[off : uint64(off)+uint64(n)])
+	r := span{uint64(off), uint64(off) + uint64(n)}
+	for _, s := range m.shared {
+		if s.from < r.to && r.from < s.to {
+			return errors.New("discard memory of a shared segment")
+		}
+	}
+	return discard(m.bytes(r))
 }
 
 // Trim gives pages back to the operating system that were touched and hold
 // nothing but zeros, and returns how many bytes they are; the contents stay
-// the same. Nothing may use the memory meanwhile.
-func (m *Memory) Trim() (freed int) { return trim(m.Bytes()) }
+// the same. It leaves segments alone, so that others may use them; nothing may
+// use the rest of the memory meanwhile.
+func (m *Memory) Trim() (freed int) {
+	for _, r := range m.private(span{0, m.size}) {
+		freed += trim(m.bytes(r))
+	}
+	return freed
+}
 
 // StoreUint32 stores v at a 4-byte aligned address, atomically.
 func (m *Memory) StoreUint32(addr, v uint32) {
@@ -70,6 +89,6 @@ func (m *Memory) LoadUint32(addr uint32) uint32 {
 func (m *Memory) Free() {
 	if m.reserved != nil {
 		release(m.reserved)
-		m.reserved, m.size = nil, 0
+		m.reserved, m.size, m.shared = nil, 0, nil
 	}
 }
