@@ -148,6 +148,11 @@ func TestCompileErrors(t *testing.T) {
 		{"empty", "empty:", Source{}},
 		{"an imported global", "which is no function", Source{Wasm: global.Bytes()}},
 		{"a takeover by nobody", `unknown table function "nobody"`, Source{Wasm: testProgram(nil, nil), Takeovers: []Takeover{{Export: "counter", By: "nobody"}}}},
+		{"a call of nobody", `call "x" of table function "nobody"`, Source{Wasm: testProgram(nil, nil), Calls: []CallSite{{Name: "x", By: "nobody"}}}},
+		{"a call with a parameter", `call "x" of table function "f"`, Source{Wasm: testProgram(nil, nil),
+			Table: []TableFunc{{Name: "f", Sig: signature("i_"), Call: func(*Instance, []uint64) {}}}, Calls: []CallSite{{Name: "x", By: "f"}}}},
+		{"a call from nowhere", `call "x": not found`, Source{Wasm: testProgram(nil, nil),
+			Table: []TableFunc{{Name: "f", Call: func(*Instance, []uint64) {}}}, Calls: []CallSite{{Name: "x", Old: []byte("nowhere in the code"), By: "f"}}}},
 	} {
 		c.src.Name = c.name
 		if _, err := m.Compile(t.Context(), c.src); err == nil || !strings.Contains(err.Error(), c.says) {

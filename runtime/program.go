@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -22,6 +23,9 @@ type Source struct {
 	Takeovers []Takeover
 	// Patches are same-length changes of the code; see wasmfile.Patch.
 	Patches []wasmfile.Patch
+	// Calls are places inside of the program's functions at which functions
+	// of Table are called.
+	Calls []CallSite
 	// MissingFunc answers a call of a function that a side module imports
 	// and nobody has, from the list AllowMissing. It must not return.
 	MissingFunc  func(i *Instance, name string)
@@ -44,6 +48,14 @@ type Takeover struct {
 	Func   uint32 // or by its index among the defined functions
 	By     string // name of the TableFunc
 	Mode   wasmfile.Mode
+}
+
+// CallSite makes a place in the code call a function of Source.Table that has
+// neither parameters nor result; see wasmfile.Call for what Old must be.
+type CallSite struct {
+	Name string // for errors
+	Old  []byte
+	By   string // name of the TableFunc
 }
 
 // Program is a compiled main module.
@@ -93,6 +105,13 @@ func (m *Machine) Compile(ctx context.Context, src Source) (*Program, error) {
 			return nil, fmt.Errorf("runtime: %s: takeover of %q by unknown table function %q", src.Name, t.Export, t.By)
 		}
 		rw.Interpose = append(rw.Interpose, wasmfile.Interposition{Export: t.Export, Func: t.Func, Slot: slot, Mode: t.Mode})
+	}
+	for _, c := range src.Calls {
+		k := slices.IndexFunc(src.Table, func(f TableFunc) bool { return f.Name == c.By })
+		if k < 0 || !src.Table[k].Sig.Equal(wasmfile.Sig{}) {
+			return nil, fmt.Errorf("runtime: %s: call %q of table function %q: not a function without parameters and result", src.Name, c.Name, c.By)
+		}
+		rw.Calls = append(rw.Calls, wasmfile.Call{Name: c.Name, Old: c.Old, Slot: p.slots[c.By]})
 	}
 	b, err := rw.Apply(src.Wasm)
 	if err != nil {

@@ -48,6 +48,10 @@ func TestStockBackend(t *testing.T) {
 			{Export: "mmap", Slot: 6983, Mode: wasmfile.Override},
 			{Func: 13338, Sig: &kill, Slot: 6984},
 		},
+		// PGSemaphoreLock, inlined: the load of proc->sem is all that is
+		// left of it.
+		Calls: []wasmfile.Call{{Name: "semaphore", Slot: 6985, Old: []byte{
+			0x20, 6, 0x28, 2, 12, 0x1a, 0x20, 4, 0x22, 2, 0x41, 1, 0x6a, 0x21, 4, 0x20, 6, 0x2d, 0, 74, 0x0d, 0}}},
 		IntegerSelect: true,
 	}
 	b, err := rw.Apply(a.Backend())

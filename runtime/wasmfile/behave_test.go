@@ -50,6 +50,7 @@ type world struct {
 	r     wazero.Runtime
 	mods  map[string]api.Module
 	notes [][2]uint32
+	ticks int
 }
 
 func newWorld(t *testing.T) *world {
@@ -69,7 +70,9 @@ func newWorld(t *testing.T) *world {
 		}
 		stack[0] *= stack[1]
 	}
+	tick := func(context.Context, []uint64) { w.ticks++ }
 	_, err := w.r.NewHostModuleBuilder("host").
+		NewFunctionBuilder().WithGoFunction(api.GoFunc(tick), nil, nil).Export("tick").
 		NewFunctionBuilder().WithGoFunction(api.GoFunc(note), ii_.Params, nil).Export("note").
 		NewFunctionBuilder().WithGoFunction(api.GoFunc(mul), ii_i.Params, ii_i.Results).Export("mul").
 		Instantiate(w.ctx)
@@ -111,19 +114,26 @@ func hostRef(name string, s wasmfile.Sig) wasmfile.FuncRef {
 }
 
 // boot rewrites the program and puts the host's functions into its table:
-// mul at 4, note at 5.
+// mul at 4, note at 5, tick at 6.
 func (w *world) boot(rw wasmfile.Rewrite) api.Module {
+	w.t.Helper()
+	return w.start(program(w.t), rw)
+}
+
+// start is boot of another program with a table of four entries.
+func (w *world) start(b []byte, rw wasmfile.Rewrite) api.Module {
 	w.t.Helper()
 	env := wasmfile.Facade{Funcs: []wasmfile.FacadeFunc{{Name: "note", From: hostRef("note", ii_)}}}
 	w.add("env", env.Bytes())
 	rw.OwnMemory = true
-	b, err := rw.Apply(program(w.t))
+	b, err := rw.Apply(b)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	main := w.add("main", b)
-	tw := w.add("writer", wasmfile.TableAdder("main", []wasmfile.FuncRef{hostRef("mul", ii_i), hostRef("note", ii_)}))
-	base := w.call(tw, "grow", 2)
+	tw := w.add("writer", wasmfile.TableAdder("main", []wasmfile.FuncRef{
+		hostRef("mul", ii_i), hostRef("note", ii_), hostRef("tick", wasmfile.Sig{})}))
+	base := w.call(tw, "grow", 3)
 	if base != 4 {
 		w.t.Fatalf("table grew from %d, expected 4", base)
 	}

@@ -56,6 +56,7 @@ func FuzzApply(f *testing.F) {
 	f.Add(program(f), "add", byte(2))
 	f.Add(library(f), "pg_finfo_f", byte(1))
 	f.Add(spilled(), "f", byte(9))
+	f.Add(waiting(), "half", byte(25))
 	f.Fuzz(func(t *testing.T, b []byte, export string, mode byte) {
 		rw := wasmfile.Rewrite{
 			SealGOT:       true,
@@ -63,6 +64,9 @@ func FuzzApply(f *testing.F) {
 			IntegerSelect: mode&8 != 0,
 			ImportModule:  map[string]string{"env": "somewhere else"},
 			Interpose:     []wasmfile.Interposition{{Export: export, Slot: 7, Mode: wasmfile.Mode(mode & 3)}},
+		}
+		if mode&16 != 0 {
+			rw.Calls = []wasmfile.Call{{Name: "x", Old: inLoop, Slot: 3}}
 		}
 		out, err := rw.Apply(b)
 		if err != nil {

@@ -64,8 +64,8 @@ func (e *editor) target(ip Interposition) (uint32, error) {
 			return 0, fmt.Errorf("it is imported")
 		}
 	} else {
-		if ip.Func >= e.m.NumFuncs()-imported {
-			return 0, fmt.Errorf("there are only %d", e.m.NumFuncs()-imported)
+		if ip.Func >= e.defined {
+			return 0, fmt.Errorf("there are only %d", e.defined)
 		}
 		index += imported
 	}

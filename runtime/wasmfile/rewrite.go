@@ -21,6 +21,8 @@ type Rewrite struct {
 	// Patches are applied to the code in order, before anything else changes
 	// it.
 	Patches []Patch
+	// Calls are put into the code in order, after the patches.
+	Calls []Call
 	// SealGOT makes the globals imported from "GOT.mem" and "GOT.func"
 	// constant. Linkers declare them mutable, though no code sets them, and
 	// wazero reloads every mutable global after every call.
@@ -101,7 +103,7 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := editor{m: m, secs: secs}
+	e := editor{m: m, secs: secs, defined: m.NumFuncs() - m.NumImports(KindFunc)}
 	if r.SealGOT {
 		e.sealGOT()
 	}
@@ -111,11 +113,15 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 	if err := e.patch(r.Patches); err != nil {
 		return nil, err
 	}
+	if err := e.calls(r.Calls); err != nil {
+		return nil, err
+	}
 	if r.IntegerSelect {
 		if err := e.integerSelect(); err != nil {
 			return nil, err
 		}
 	}
+	e.addCallers()
 	if r.OwnMemory {
 		if err := e.ownMemory(); err != nil {
 			return nil, err
@@ -141,6 +147,8 @@ func (r Rewrite) Apply(b []byte) ([]byte, error) {
 type editor struct {
 	m         *Module
 	secs      []section
+	defined   uint32   // functions that the module came with
+	callers   [][]byte // bodies of those that calls made
 	newBodies [][]byte // of setBodies, nil when code stays where it is
 }
 
