@@ -173,7 +173,7 @@ func mapSegment(i *runtime.Instance, s []uint64) {
 	if flags&mapAnonymous == 0 || n < 1<<20 {
 		return
 	}
-	p, err := i.MapZeros(n)
+	p, err := i.MapZeros(n, 65536)
 	if err != nil {
 		panic(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
@@ -387,4 +388,41 @@ func TestDevices(t *testing.T) {
 		t.Errorf("no input is %q", got)
 	}
 	silent.write(1, "nobody listens")
+}
+
+// TestBlocking: what waits for a disk runs inside of Blocking, its error comes
+// through, and what fails before runs nowhere.
+func TestBlocking(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMemory(vfs.MemoryOptions{}))
+	var blocked, synced int
+	proc := Process{FS: vfs.NewNamespace(fault), Blocking: func(do func()) {
+		blocked++
+		fault.SetRule(func(c vfs.Call) vfs.Break {
+			if c.Op == vfs.OpSync || c.Op == vfs.OpSyncDir {
+				synced++
+			}
+			if blocked == 4 {
+				return vfs.Break{Err: syscall.EIO}
+			}
+			return vfs.Break{}
+		})
+		do()
+		fault.SetRule(nil)
+	}}
+	g := newGuest(t, proc)
+	g.file("/f", "content")
+	fd, dir := g.open("/f", oRDWR), g.open("/", oDIRECTORY)
+	for k, c := range []struct {
+		want errno
+		call string
+		fd   int
+	}{
+		{0, "fd_sync", fd}, {0, "__syscall_fdatasync", fd}, {0, "fd_sync", dir}, {eIO, "fd_sync", fd},
+		{eBADF, "fd_sync", 9}, {eINVAL, "__syscall_fdatasync", 1},
+	} {
+		g.want(c.want, c.call, c.fd)
+		if n := min(k+1, 4); blocked != n || synced != n {
+			t.Errorf("call %d: blocked %d times, synced %d times within, expected %d", k, blocked, synced, n)
+		}
+	}
 }

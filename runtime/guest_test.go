@@ -118,7 +118,9 @@ func testProgram(invokes []string, more func(*guestBuilder)) []byte {
 	b.export("_emscripten_stack_alloc", "i_i", code(nil).GlobalGet(b.sp).I32Const(^uint32(255)).I32Add().GlobalSet(b.sp).GlobalGet(b.sp))
 	b.export("free", "i_", nil)
 	b.export("malloc", "i_i", code(nil).GlobalGet(heap).GlobalGet(heap).I32Const(4096).I32Add().GlobalSet(heap))
-	b.export("emscripten_builtin_memalign", "ii_i", code(nil).GlobalGet(pages).GlobalGet(pages).LocalGet(1).I32Add().GlobalSet(pages))
+	align := code(nil).GlobalGet(pages).LocalGet(0).I32Add().I32Const(^uint32(0)).I32Add().I32Const(0).LocalGet(0)
+	align = append(align, 0x6b, 0x71).GlobalSet(pages) // i32.sub, i32.and: pages up to a multiple
+	b.export("emscripten_builtin_memalign", "ii_i", align.GlobalGet(pages).GlobalGet(pages).LocalGet(1).I32Add().GlobalSet(pages))
 	if more != nil {
 		more(b)
 	}

@@ -28,6 +28,12 @@ type Process struct {
 	// due; the owner of the instance then calls [Instance.FireTimer] at the
 	// next safe point. nil: timers never fire.
 	Alarm func()
+	// Blocking is given the system calls that wait for a disk: fsync and
+	// fdatasync. It calls do once, on the guest's goroutine, before it
+	// returns, and may let others use what the instance shares with them
+	// while do runs: do touches nothing of the instance. nil: do is called
+	// as it is.
+	Blocking func(do func())
 	// Data is the owner's: table functions find it here.
 	Data any
 }

@@ -130,17 +130,32 @@ func TestCloseMapped(t *testing.T) {
 }
 
 func TestMapZeros(t *testing.T) {
+	const page = linear.PageSize
 	g := newGuest(t, Process{})
-	copy(g.Bytes(guestPages, 8), "not zero")
-	p, err := g.MapZeros(linear.PageSize + 1)
-	if err != nil || p != guestPages {
-		t.Fatalf("%#x, %v", p, err)
+	for k := range guestMinimum*page - guestPages {
+		g.Bytes(guestPages+uint32(k), 1)[0] = 1
 	}
-	if !bytes.Equal(g.Bytes(p, 2*linear.PageSize), make([]byte, 2*linear.PageSize)) {
-		t.Error("not zero")
+	for _, c := range []struct{ n, align, want uint32 }{
+		{page + 1, page, guestPages},
+		{1, page, guestPages + 2*page},
+		{1, 4 * page, guestPages + 4*page},
+		{2 * page, 16 * page, guestPages + 16*page},
+		{1, page, guestPages + 18*page},
+		{1<<31 - page + 1, page, 0},
+		{1<<32 - 1, page, 0},
+	} {
+		p, err := g.MapZeros(c.n, c.align)
+		if err != nil || p != c.want {
+			t.Errorf("%d bytes at a multiple of %d: %#x, %v, expected %#x", c.n, c.align, p, err, c.want)
+		}
+		if n := (c.n + page - 1) / page * page; p != 0 && !bytes.Equal(g.Bytes(p, n), make([]byte, n)) {
+			t.Errorf("%d bytes at %#x are not zero", n, p)
+		}
 	}
-	if next, err := g.MapZeros(1); err != nil || next != p+2*linear.PageSize {
-		t.Errorf("the next is at %#x, %v", next, err)
+	for _, align := range []uint32{0, 4096, page + 4096, 3 * page} {
+		if p, err := g.MapZeros(1, align); err == nil {
+			t.Errorf("%#x is a multiple of %d", p, align)
+		}
 	}
 }
 

@@ -125,7 +125,7 @@ func sysFallocate(i *Instance, a args) (uint32, errno) {
 	return 0, errnoOf(d.file.Allocate(a.i64(2), a.i64(3)))
 }
 
-// sync is fsync and fdatasync.
+// sync is fsync and fdatasync. Waiting for the disk is Process.Blocking's.
 func (i *Instance) sync(fd int, dataOnly bool) errno {
 	d, e := i.fds.get(fd)
 	if e != 0 {
@@ -134,10 +134,16 @@ func (i *Instance) sync(fd int, dataOnly bool) errno {
 	if d.file == nil {
 		return eINVAL
 	}
+	do := d.file.Sync
 	if dataOnly {
-		return errnoOf(d.file.Datasync())
+		do = d.file.Datasync
 	}
-	return errnoOf(d.file.Sync())
+	if i.Blocking == nil {
+		return errnoOf(do())
+	}
+	var err error
+	i.Blocking(func() { err = do() })
+	return errnoOf(err)
 }
 
 // sysFadvise: advice needs no following (posix_fadvise(2)).

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/howdahdb/howdah/runtime/linear"
@@ -126,15 +127,26 @@ func (i *Instance) writeBack(p uint32, m mapping) error {
 	return err
 }
 
-// MapZeros gives the guest n zeroed bytes at a 64 KiB boundary, from its own
+// MapZeros gives the guest n zeroed bytes at a multiple of align, from its own
 // allocator and without touching the pages; 0 when there is no memory. It is
 // what an anonymous mmap of many megabytes wants, which Emscripten's clears
-// byte by byte.
-func (i *Instance) MapZeros(n uint32) (uint32, error) {
-	size := (n + linear.PageSize - 1) &^ (linear.PageSize - 1)
-	p, err := i.Call("emscripten_builtin_memalign", linear.PageSize, uint64(size))
+// byte by byte. align is a power of 2, a page of the memory (64 KiB) or more.
+func (i *Instance) MapZeros(n, align uint32) (uint32, error) {
+	if align%linear.PageSize != 0 || align == 0 || align&(align-1) != 0 {
+		return 0, fmt.Errorf("runtime: map zeros at a multiple of %d", align)
+	}
+	size := pages(n)
+	if size > math.MaxInt32 {
+		return 0, nil
+	}
+	p, err := i.Call("emscripten_builtin_memalign", uint64(align), size)
 	if err != nil || p == 0 {
 		return 0, err
 	}
-	return uint32(p), i.mem.Discard(uint32(p), size)
+	return uint32(p), i.mem.Discard(uint32(p), uint32(size))
+}
+
+// pages rounds n up to whole pages of the memory, in bytes.
+func pages(n uint32) uint64 {
+	return (uint64(n) + linear.PageSize - 1) &^ (linear.PageSize - 1)
 }
