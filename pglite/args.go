@@ -18,6 +18,10 @@ var fixedSettings = []Setting{
 	{"exit_on_error", "off"},
 }
 
+// spareConnections are the process slots that Postgres keeps for superusers
+// (superuser_reserved_connections), and some for backends that are ending.
+const spareConnections = 3 + 4
+
 // checkSettings refuses what Open can't honour.
 func checkSettings(settings []Setting) error {
 	for _, s := range settings {
@@ -47,6 +51,7 @@ func (c *Cluster) postgresArgs() []string {
 	// The prefix comes first too: what is wrong with the user's settings must be
 	// readable.
 	settings := append([]Setting{{"log_line_prefix", logPrefix}}, c.o.Settings...)
+	settings = append(settings, Setting{"max_connections", itoa(c.pool.size + c.pool.reserve + spareConnections)})
 	for _, s := range append(settings, fixedSettings...) {
 		args = append(args, "-c", s.Name+"="+s.Value)
 	}

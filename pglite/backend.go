@@ -7,44 +7,50 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/linear"
-	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
 // backend is one Postgres process: an instance of the wasm build, booted for a
-// role and a database.
+// role and a database, one of a server's.
 //
-// Who holds mu runs the guest and may touch inst, feed and sink; nobody else
-// does. Between messages mu is free and no guest frame is on any stack. The
-// atomics, wake, poke and raise may be used by anyone.
+// Who has entered it (see enter) runs the guest and may touch inst, feed and
+// sink; nobody else does. Between messages no guest frame is on any stack. The
+// atomics, the channels, poke and raise may be used by anyone.
 type backend struct {
 	hooks
 	login
+	srv    *server
+	first  bool // of its server
 	pid    uint32
+	goesBy uint32    // the pid of its session, guarded by srv.mu
 	params []Setting // ParameterStatus values after boot
 	log    logWriter
 
-	mu    sync.Mutex
-	feed  feed // where the guest's messages come from
-	sink  sink // where its answers go
-	ended bool
+	mu      sync.Mutex
+	feed    feed // where the guest's messages come from
+	sink    sink // where its answers go
+	ended   bool
+	holding bool // the baton
+	mapped  bool // shared memory is there
 
 	mem        *linear.Memory
 	addr       addresses
 	fn         functions
 	stack      [4]uint64
 	localLatch uint32               // LocalLatchData, which MyLatch is at first and at the exit
-	exitCalls  int                  // of before_shmem_exit, while booting
+	exitAt     uint32               // where ShutdownXLOG belongs among what is called before an exit
+	shmExits   int                  // calls of on_shmem_exit since shared memory is there
 	prepared   map[string]statement // protocol-level statements that the guest holds
 	base       map[string]string    // values as booted of the parameters that the last session's startup gave,
 	given      map[string]string    // and what it gave
 	altered    bool                 // SET has changed something for last
 	last       *Session             // whose state is in the guest; nil: nobody's
 
+	turn     chan struct{} // 1 deep: the baton is this backend's
 	timerDue atomic.Bool
+	signals  atomic.Uint32  // that wait to be delivered, a bit each
 	wake     chan struct{}  // 1 deep: a parked guest looks again
 	alarms   chan struct{}  // 1 deep: the idle pump looks
 	quit     chan struct{}  // closed when the backend has ended
@@ -52,7 +58,7 @@ type backend struct {
 
 	user atomic.Pointer[Session] // who holds the backend
 
-	live struct { // lets others than mu's holder touch mem
+	live struct { // lets others than who has entered touch mem
 		sync.Mutex
 		ended bool
 	}
@@ -91,27 +97,32 @@ const firstPID = 1000
 
 func newPID() uint32 { return firstPID + lastPID.Add(1) }
 
-// boot starts a backend on the cluster's files. A database error (no such
-// role, no such database, recovery impossible) is an *Error.
-func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, want login, log logWriter) (_ *backend, err error) {
+// bootBackend starts a backend of a server, the first one or another. A
+// database error (no such role, no such database, recovery impossible) is an
+// *Error.
+func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want login) (_ *backend, err error) {
+	pid := newPID()
 	b := &backend{
-		login: want, pid: newPID(), log: log,
+		login: want, srv: s, first: first, pid: pid, goesBy: pid, log: logWriter{log: c.log},
 		prepared: map[string]statement{}, base: map[string]string{}, given: map[string]string{},
-		wake: make(chan struct{}, 1), alarms: make(chan struct{}, 1), quit: make(chan struct{}),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), alarms: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
-	b.inst, err = e.backend.Instantiate(ctx, runtime.Process{
-		FS: ns, Env: backendEnv, Data: b, Alarm: b.alarm,
+	b.mu.Lock()
+	defer func() { b.leave(err) }()
+	s.admit(b)
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	b.inst, err = c.engine.backend.Instantiate(ctx, runtime.Process{
+		FS: c.ns, Env: backendEnv, Data: b, Alarm: b.alarm, Blocking: b.away,
 		Stdout: b.log.quiet, Stderr: b.log.write,
 	})
 	if err != nil {
 		return nil, err
 	}
 	b.mem = b.inst.Memory()
-	defer func() {
-		if err != nil {
-			b.close()
-		}
-	}()
 	if err := b.resolve(); err != nil {
 		return nil, err
 	}
@@ -129,11 +140,14 @@ func boot(ctx context.Context, e *engine, ns *vfs.Namespace, args []string, want
 			return nil, err
 		}
 	}
-	if err := b.runMain(args); err != nil {
+	if err := b.runMain(c.postgresArgs()); err != nil {
 		return nil, err
 	}
 	if err := b.greet(); err != nil {
 		return nil, err
+	}
+	if first {
+		b.mem.Trim()
 	}
 	b.pumping.Add(1)
 	go b.pumpIdle()
@@ -228,24 +242,60 @@ func (b *backend) greet() error {
 	return b.swallowReports()
 }
 
-// end shuts the backend down as its exit would: locks and temporary tables
-// go, and the last backend writes the shutdown checkpoint.
-func (b *backend) end() error {
+// enter takes the backend and the baton. The error is errExited, or tells that
+// the server has crashed.
+func (b *backend) enter() error {
 	b.mu.Lock()
 	if b.ended {
 		b.mu.Unlock()
-		return nil
+		return errExited
 	}
-	err := b.exit()
+	if err := b.srv.acquire(b); err != nil {
+		b.mu.Unlock()
+		return err
+	}
+	b.holding = true
+	return nil
+}
+
+// leave gives both back. err is what came of what was done in between: after
+// a trap nobody else gets the baton.
+func (b *backend) leave(err error) {
+	if lost(err) && b.mapped {
+		b.srv.crash(err)
+	}
+	if b.holding {
+		b.holding = false
+		b.srv.release(b)
+	}
 	b.mu.Unlock()
+}
+
+// end ends the backend as its exit would: locks and temporary tables go. The
+// last one of a server writes the shutdown checkpoint.
+func (b *backend) end(last bool) error {
+	if err := b.enter(); err != nil {
+		if errors.Is(err, errExited) {
+			return nil
+		}
+		return err
+	}
+	err := b.exit(last)
+	b.leave(err)
 	b.pumping.Wait()
 	return err
 }
 
-// exit runs the guest's exit and frees it. REQUIRES: mu, between messages.
-func (b *backend) exit() error {
+// exit runs the guest's exit and frees it. REQUIRES: entered, between messages.
+func (b *backend) exit(last bool) error {
 	b.feed, b.sink = &bytesFeed{}, &replySink{}
-	_, err := b.inst.Call("pgl_run_atexit_funcs")
+	var err error
+	if last {
+		err = b.addShutdown()
+	}
+	if err == nil {
+		_, err = b.inst.Call("pgl_run_atexit_funcs")
+	}
 	b.close()
 	if isExit(err) {
 		return nil
@@ -253,7 +303,38 @@ func (b *backend) exit() error {
 	return err
 }
 
-// abandon drops the backend as kill -9 would.
+// addShutdown makes the exit to come the server's: ShutdownXLOG and
+// pgstat_before_server_shutdown go where InitPostgres has them in a single
+// process, below what the session has to clean up. REQUIRES: entered.
+func (b *backend) addShutdown() error {
+	i := b.inst
+	if i.Uint32(auxOwnerAddr) == 0 {
+		name, err := i.PushString("shutdown")
+		if err != nil {
+			return err
+		}
+		owner, err := i.Call("ResourceOwnerCreate", 0, uint64(name))
+		if err != nil {
+			return err
+		}
+		i.PutUint32(auxOwnerAddr, uint32(owner))
+	}
+	n := i.Uint32(beforeExitsAddr)
+	if n+uint32(len(shutdownCalls)) > maxExitCalls || b.exitAt > n {
+		return fmt.Errorf("pglite: no room for the shutdown among %d exit calls", n)
+	}
+	list := i.Bytes(beforeExitsAddr+exitListAt, maxExitCalls*exitCallSize)
+	at := b.exitAt * exitCallSize
+	copy(list[at+uint32(len(shutdownCalls))*exitCallSize:], list[at:n*exitCallSize])
+	for k, entry := range shutdownCalls {
+		binary.LittleEndian.PutUint64(list[at+uint32(k)*exitCallSize:], uint64(entry))
+	}
+	i.PutUint32(beforeExitsAddr, n+uint32(len(shutdownCalls)))
+	return nil
+}
+
+// abandon drops the backend as kill -9 would. Its server is dead, or not
+// needed any more.
 func (b *backend) abandon() {
 	b.mu.Lock()
 	b.close()
@@ -261,7 +342,8 @@ func (b *backend) abandon() {
 	b.pumping.Wait()
 }
 
-// close frees the instance. REQUIRES: mu.
+// close frees the instance. When it was alone with shared memory, that stays.
+// REQUIRES: mu, and the baton unless the server is dead.
 func (b *backend) close() {
 	if b.ended {
 		return
@@ -271,52 +353,14 @@ func (b *backend) close() {
 	b.live.Lock()
 	b.live.ended = true
 	b.live.Unlock()
-	b.inst.Close()
-}
-
-// alarm is the interval timer's: it makes a running guest look, wakes one that
-// waits, and otherwise the idle pump. It runs on the timer's goroutine.
-func (b *backend) alarm() {
-	b.timerDue.Store(true)
-	b.poke()
-}
-
-// raise sets one of the guest's flags for ProcessInterrupts. Any goroutine may
-// call it.
-func (b *backend) raise(flag uint32) {
-	b.live.Lock()
-	if !b.live.ended {
-		b.mem.StoreUint32(flag, 1)
-	}
-	b.live.Unlock()
-	b.poke()
-}
-
-// poke makes the guest come by ProcessInterrupts soon. Any goroutine may call
-// it.
-func (b *backend) poke() {
-	b.live.Lock()
-	if !b.live.ended {
-		b.mem.StoreUint32(b.addr.interruptPending, 1)
-	}
-	b.live.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-	select {
-	case b.alarms <- struct{}{}:
-	default:
-	}
-}
-
-// deliver runs what signals and the timer left to do, at a safe point.
-// REQUIRES: mu, on the goroutine that runs the guest.
-func (b *backend) deliver() {
-	if b.timerDue.Swap(false) {
-		if err := b.inst.FireTimer(); err != nil {
-			panic(err)
+	if b.holding && b.mapped && linear.CanShare {
+		if err := b.srv.share(b); err != nil {
+			b.srv.crash(err)
 		}
+	}
+	b.srv.dismiss(b)
+	if b.inst != nil {
+		b.inst.Close()
 	}
 }
 
@@ -331,34 +375,12 @@ func (b *backend) guestWrite(s []uint64) {
 	s[0] = s[1]
 }
 
-// shmemStartup is shmem_startup_hook: shared memory is there, nothing has a
-// pid yet.
-func (b *backend) shmemStartup([]uint64) {
-	i := b.inst
-	i.PutUint32(b.addr.myProcPid, b.pid)
-	i.PutUint32(b.addr.myBackendType, backendTypeRegular)
-	b.localLatch = i.Uint32(b.addr.myLatch)
-	i.PutUint32(b.localLatch+latchOwnerPID, b.pid)
-}
-
-// beforeShmemExit finds the moment in InitPostgres after StartupXLOG and
-// before the role is looked up. From there on the backend counts as one under
-// a postmaster, so that the role is the session's and not the bootstrap
-// superuser; as a background worker, since those bring their role's name
-// (InitializeSessionUserId) and no Port. pgl_startPGlite sets both itself.
-func (b *backend) beforeShmemExit([]uint64) {
-	b.exitCalls++
-	if b.exitCalls == beforeShmemExitLogin {
-		b.inst.Bytes(b.addr.isUnderPostmaster, 1)[0] = 1
-		b.inst.PutUint32(b.addr.myBackendType, backendTypeBgWorker)
-	}
-}
-
 // become gives the backend the pid of the session that uses it, wherever it
 // stands: pg_backend_pid, pg_stat_activity, pg_locks and notifications agree
-// with what the client was told. REQUIRES: mu, between messages.
+// with what the client was told. REQUIRES: entered, between messages.
 func (b *backend) become(pid uint32) {
 	i := b.inst
+	b.srv.rename(b, pid)
 	i.PutUint32(b.addr.myProcPid, pid)
 	for _, at := range [...]uint32{
 		i.Uint32(b.addr.myProc) + procPIDAt,
@@ -368,77 +390,5 @@ func (b *backend) become(pid uint32) {
 		i.Uint32(procSignalSlotAddr),
 	} {
 		i.PutUint32(at, pid)
-	}
-}
-
-func (b *backend) interrupts([]uint64) { b.deliver() }
-
-// waitLatch: WaitLatch(latch, events, timeout ms, wait event) → events
-// (src/include/storage/waiteventset.h).
-func (b *backend) waitLatch(s []uint64) {
-	const latchSet, timedOut = 1 << 0, 1 << 3
-	latch, events := uint32(s[0]), uint32(s[1])
-	timeout := time.Duration(int32(uint32(s[2]))) * time.Millisecond
-	var expired <-chan time.Time
-	if events&timedOut != 0 {
-		t := time.NewTimer(max(timeout, 0))
-		defer t.Stop()
-		expired = t.C
-	}
-	event := b.inst.Uint32(waitEventAddr)
-	b.inst.PutUint32(event, uint32(s[3]))
-	defer func() { b.inst.PutUint32(event, 0) }()
-	for {
-		b.deliver()
-		if events&latchSet != 0 && latch != 0 && b.inst.Uint32(latch) != 0 {
-			s[0] = latchSet
-			return
-		}
-		// A cancel or termination from outside comes without a latch.
-		if b.mem.LoadUint32(b.addr.interruptPending) != 0 && b.inst.Uint32(b.addr.queryCancelPending)|b.inst.Uint32(b.addr.procDiePending) != 0 {
-			s[0] = latchSet
-			return
-		}
-		select {
-		case <-b.wake:
-		case <-expired:
-			s[0] = timedOut
-			return
-		}
-	}
-}
-
-// usleep: pg_usleep(microseconds), cut short by a signal.
-func (b *backend) usleep(s []uint64) {
-	t := time.NewTimer(time.Duration(uint32(s[0])) * time.Microsecond)
-	defer t.Stop()
-	select {
-	case <-b.wake:
-	case <-t.C:
-	}
-	b.deliver()
-}
-
-// kill: kill(pid, signal). Signals to processes other than the caller find
-// nobody. Postgres cancels and terminates process groups, −pid; 0 is the
-// postmaster of a backend that has none, whose SIGHUP comes back to all.
-func (b *backend) kill(s []uint64) {
-	const esrch = 71
-	pid, sig := int32(uint32(s[0])), int(int32(uint32(s[1])))
-	s[0] = 0
-	if pid < 0 {
-		pid = -pid
-	}
-	if pid != 0 && uint32(pid) != b.inst.Uint32(b.addr.myProcPid) {
-		if err := b.inst.SetErrno(esrch); err != nil {
-			panic(err)
-		}
-		s[0] = 0xffffffff
-		return
-	}
-	if sig != 0 {
-		if err := b.inst.Raise(sig); err != nil {
-			panic(err)
-		}
 	}
 }

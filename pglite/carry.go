@@ -1,6 +1,7 @@
 package pglite
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 )
@@ -34,12 +35,16 @@ const maxForeign = 256
 
 // adopt makes the backend s's: what others left goes, what s has comes. An
 // *Error is a startup parameter that Postgres refuses.
-func (b *backend) adopt(s *Session) error {
-	if b.last == s {
+func (b *backend) adopt(s *Session) (err error) {
+	if b.last == s { // only s can have changed that
 		return nil
 	}
+	if err := b.enter(); err != nil {
+		return err
+	}
+	defer func() { b.leave(err) }()
 	if b.last != nil && b.last.isClosed() {
-		if err := b.discardAll(); err != nil {
+		if err := b.discardState(); err != nil {
 			return err
 		}
 	} else if b.altered {
@@ -48,14 +53,12 @@ func (b *backend) adopt(s *Session) error {
 		}
 	}
 	if len(b.prepared) > len(s.statements)+maxForeign {
-		if _, err := b.queryLocked("deallocate all"); err != nil {
+		if _, err := b.query("deallocate all"); err != nil {
 			return err
 		}
 		clear(b.prepared)
 	}
-	b.mu.Lock()
 	b.last, b.altered = nil, false
-	b.mu.Unlock()
 	if err := b.startup(s.startup); err != nil {
 		return err
 	}
@@ -65,12 +68,10 @@ func (b *backend) adopt(s *Session) error {
 		}
 		b.altered = true
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if err := b.restoreSequences(&s.sequences); err != nil {
 		return err
 	}
-	b.become(s.pid)
+	b.become(cmp.Or(s.pid, b.pid)) // the host has no pid of its own
 	b.last = s
 	return nil
 }
@@ -78,21 +79,15 @@ func (b *backend) adopt(s *Session) error {
 // reset undoes SET.
 func (b *backend) reset() error {
 	for _, sql := range [...]string{"set session authorization default", "reset all"} {
-		if _, err := b.queryLocked(sql); err != nil {
+		if _, err := b.query(sql); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// discardAll forgets everything of a session that is over. It is DISCARD ALL
+// discardState forgets everything of a session that is over. It is DISCARD ALL
 // but for the sequence caches, which are swapped (see sequences).
-func (b *backend) discardAll() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.discardState()
-}
-
 func (b *backend) discardState() error {
 	for _, sql := range [...]string{
 		"close all", "set session authorization default", "reset all", "deallocate all", "unlisten *",
@@ -106,18 +101,10 @@ func (b *backend) discardState() error {
 	return nil
 }
 
-func (b *backend) queryLocked(sql string) ([][]string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.query(sql)
-}
-
 // startup makes the startup parameters of the session the guest's: as of
 // source "client", so that RESET goes back to them, with the values of before
 // for those that only the last session had given.
 func (b *backend) startup(params []Setting) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	changed := false
 	want := map[string]string{}
 	for _, p := range params {
@@ -160,14 +147,14 @@ func (b *backend) startup(params []Setting) error {
 
 // swallowReports lets Postgres report the parameters that the host has
 // changed, which the next ReadyForQuery would do, to nobody: the client was
-// told its own values when it connected. REQUIRES: mu.
+// told its own values when it connected. REQUIRES: entered.
 func (b *backend) swallowReports() error {
 	_, err := b.query("")
 	return err
 }
 
 // setOption is SetConfigOption as process_startup_options calls it.
-// REQUIRES: mu.
+// REQUIRES: entered.
 func (b *backend) setOption(name, value string) error {
 	return b.inTransaction(func() error {
 		n, err := b.inst.PushString(name)
@@ -183,7 +170,7 @@ func (b *backend) setOption(name, value string) error {
 	})
 }
 
-// option is a parameter's value, "" for one that does not exist. REQUIRES: mu.
+// option is a parameter's value, "" for one that does not exist. REQUIRES: entered.
 func (b *backend) option(name string) (value string, err error) {
 	err = b.protect(func() error {
 		n, err := b.inst.PushString(name)
@@ -200,7 +187,7 @@ func (b *backend) option(name string) (value string, err error) {
 	return value, err
 }
 
-// inTransaction runs calls that look into catalogs. REQUIRES: mu.
+// inTransaction runs calls that look into catalogs. REQUIRES: entered.
 func (b *backend) inTransaction(do func() error) error {
 	return b.protect(func() error {
 		if _, err := b.inst.Call("StartTransactionCommand"); err != nil {
@@ -215,10 +202,12 @@ func (b *backend) inTransaction(do func() error) error {
 }
 
 // reported reads the parameters that Postgres reports to clients, as they are.
-func (b *backend) reported() ([]Setting, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := make([]Setting, len(b.params))
+func (b *backend) reported() (now []Setting, err error) {
+	if err := b.enter(); err != nil {
+		return nil, err
+	}
+	defer func() { b.leave(err) }()
+	now = make([]Setting, len(b.params))
 	for k, p := range b.params {
 		v, err := b.option(p.Name)
 		if err != nil {
@@ -232,7 +221,7 @@ func (b *backend) reported() ([]Setting, error) {
 // setSettings lists what SET has changed: the parameters on the guest's list of
 // those that are not at their default (guc_nondef_list in
 // src/backend/utils/misc/guc.c) whose source is the session. Without a change
-// it costs some thirty loads. REQUIRES: mu, outside a transaction.
+// it costs some thirty loads. REQUIRES: entered, outside a transaction.
 func (b *backend) setSettings() ([]Setting, error) {
 	i := b.inst
 	var out []Setting
@@ -267,7 +256,7 @@ func (b *backend) restore(settings []Setting) error {
 			first = append(first, call)
 		}
 	}
-	_, err := b.queryLocked("select " + strings.Join(append(first, last...), ","))
+	_, err := b.query("select " + strings.Join(append(first, last...), ","))
 	return err
 }
 
@@ -283,12 +272,11 @@ func quoteLiteral(s string) string {
 
 // discard ends what a session that goes away has left in the backend it
 // holds: a batch without its Sync, a transaction, and all else by DISCARD ALL.
-func (b *backend) discard(s *Session) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ended {
-		return nil
+func (b *backend) discard(s *Session) (err error) {
+	if err := b.enter(); err != nil {
+		return err
 	}
+	defer func() { b.leave(err) }()
 	if s.status != 'I' {
 		if err := b.protect(func() error {
 			_, err := b.inst.Call("AbortCurrentTransaction")
@@ -312,15 +300,19 @@ func (b *backend) discard(s *Session) error {
 	b.last, b.altered = nil, false
 	if b.inst.Uint32(tempNamespaceAddr) != 0 {
 		// The temporary schema is the backend's for good: it goes with it.
-		return b.exit()
+		return b.exit(false)
 	}
 	return b.discardState()
 }
 
+// alive tells whether the backend can still be used.
 func (b *backend) alive() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return !b.ended
+	if b.srv != nil && b.srv.crashedNow() {
+		return false
+	}
+	b.live.Lock()
+	defer b.live.Unlock()
+	return !b.live.ended
 }
 
 func (s *Session) isClosed() bool {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/howdahdb/howdah/runtime/linear"
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
@@ -20,13 +21,16 @@ type Cluster struct {
 	ns     *vfs.Namespace
 	mem    *vfs.Memory // root of ns
 	dir    *dataDir    // nil in memory
+	shm    *vfs.Shared // /dev/shm; nil where memory can't be shared
 	pool   pool
-	host   *Session // adopts a backend for the host's own SQL
+	host   *Session       // adopts backends for the host's own SQL
+	owned  sync.WaitGroup // goroutines that Close waits for
 
 	mu struct {
 		sync.Mutex
 		sessions map[*Session]bool
-		err      error // why the cluster has stopped
+		server   *server // the present one
+		err      error   // why the cluster has stopped
 	}
 	done   chan struct{} // closed when it stops
 	closed chan struct{} // closed when Close has finished
@@ -56,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
 	c.mu.sessions = map[*Session]bool{}
-	c.host = &Session{c: c, pid: newPID(), startup: hostSettings}
+	c.host = &Session{c: c, startup: hostSettings}
 	defer func() {
 		if err != nil {
 			c.free()
@@ -69,13 +73,16 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 		return nil, err
 	}
 	c.pool = pool{
-		size: 1, timeout: o.queueTimeout(), boot: c.boot, retire: c.retire,
-		out: map[*backend]bool{},
+		size: o.maxBackends(), reserve: 1, timeout: o.queueTimeout(), boot: c.boot, retire: c.retire,
+		host: c.host, out: map[*backend]*Session{},
+	}
+	if c.shm == nil {
+		c.pool.size, c.pool.reserve = 1, 0
+		c.log.Warn().Msg("this system can't map memory twice: one session at a time, others wait for its transaction")
 	}
 	if err := c.prepareRole(ctx); err != nil {
-		for _, b := range c.pool.close(ErrClosed) {
-			c.retire(b)
-		}
+		c.endServer(ctx, c.pool.close(ErrClosed))
+		c.owned.Wait()
 		return nil, err
 	}
 	c.engine.trim()
@@ -84,6 +91,18 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 
 // openFiles makes the guest's tree, with a cluster in it.
 func (c *Cluster) openFiles(ctx context.Context) error {
+	if err := c.openData(ctx); err != nil {
+		return err
+	}
+	if !linear.CanShare {
+		return nil
+	}
+	c.shm = vfs.NewShared()
+	return c.ns.Mount(sharedDir, c.shm)
+}
+
+// openData makes the tree as far as it holds files.
+func (c *Cluster) openData(ctx context.Context) error {
 	if c.dir == nil {
 		var err error
 		if c.mem, err = c.engine.freshCluster(ctx, &c.o); err != nil {
@@ -110,7 +129,7 @@ func (c *Cluster) openFiles(ctx context.Context) error {
 	if err := c.ns.Mount(guestData, c.dir.fs); err != nil {
 		return err
 	}
-	c.ns.SetObserver(newDurability(c.ns, c.stop))
+	c.ns.SetObserver(newDurability(c.ns, c.stop, c.away))
 	return nil
 }
 
@@ -123,38 +142,6 @@ func (c *Cluster) prepareRole(ctx context.Context) error {
 	}
 	_, err := c.asHost(ctx, "alter role postgres password "+quoteLiteral(c.o.Password))
 	return err
-}
-
-// boot starts a backend for the pool.
-func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
-	select {
-	case <-c.done:
-		return nil, c.stopped()
-	default:
-	}
-	if err := clearTheWay(c.ns); err != nil {
-		return nil, err
-	}
-	b, err := boot(ctx, c.engine, c.ns, c.postgresArgs(), want, logWriter{log: c.log})
-	if err != nil {
-		if e := (*Error)(nil); !errors.As(err, &e) {
-			err = fmt.Errorf("pglite: start a backend for role %q, database %q: %w", want.role, want.db, err)
-		}
-		return nil, err
-	}
-	b.mem.Trim()
-	return b, nil
-}
-
-// crashed drops a backend that has trapped, with all it held. The next one
-// that boots recovers the cluster from its files. Running out of file system
-// is another matter: see stop.
-func (c *Cluster) crashed(b *backend, err error) {
-	if errors.Is(err, errExited) || !b.alive() {
-		return
-	}
-	c.log.Error().Err(err).Uint32("pid", b.pid).Msg("backend crashed; the next one recovers the cluster")
-	b.abandon()
 }
 
 // stop ends the cluster for good: nothing that is not yet acknowledged will
@@ -187,8 +174,23 @@ func (c *Cluster) Err() error {
 	return nil
 }
 
+// away runs do, which takes long, without the baton when a guest's call has led
+// here.
+func (c *Cluster) away(do func()) {
+	c.mu.Lock()
+	s := c.mu.server
+	c.mu.Unlock()
+	if s != nil {
+		if b := s.running(); b != nil {
+			b.away(do)
+			return
+		}
+	}
+	do()
+}
+
 // retire ends a backend as well as it goes.
-func (c *Cluster) retire(b *backend) {
+func (c *Cluster) retire(b *backend, last bool) {
 	select {
 	case <-c.done:
 		if err := c.Err(); err != nil { // on such files nothing is written any more
@@ -197,7 +199,7 @@ func (c *Cluster) retire(b *backend) {
 		}
 	default:
 	}
-	if err := b.end(); err != nil {
+	if err := b.end(last); err != nil && !errors.Is(err, errCrashed) {
 		c.log.Error().Err(err).Msg("backend did not shut down")
 	}
 }
@@ -218,9 +220,8 @@ func (c *Cluster) Close(ctx context.Context) error {
 		go func() {
 			defer close(ended)
 			c.pool.booting.Wait()
-			for _, b := range backends {
-				c.retire(b)
-			}
+			c.endServer(ctx, backends)
+			c.owned.Wait()
 		}()
 		select {
 		case <-ended:

@@ -10,23 +10,29 @@
 //
 // A backend is one instance of the wasm build: memory, globals, table,
 // descriptors. Between two messages no guest frame is on any stack, so what an
-// instance holds is all of its state. A session runs on a backend from a pool,
-// whose size is one for now: it takes the backend for a message, gives it back
-// when Postgres says that it is idle and outside a transaction, and keeps it
-// as long as something lives in the backend that can't be carried over (a
-// transaction, a temporary table, LISTEN, …; see pin.go). Between two clients
-// the backend is cleaned, and what the next one had set is put back (carry.go,
-// statements.go). A session that waits too long for a backend fails with
-// SQLSTATE 53300.
+// instance holds is all of its state. The backends of a cluster map the same
+// pages as Postgres' shared memory, and one of them runs at a time: the one that
+// holds the baton (server.go, baton.go). It passes it on where it waits, at the
+// end of its message, and after a slice where Postgres lets itself be
+// interrupted.
+//
+// A session runs on a backend from a pool: it takes one for a message, gives it
+// back when Postgres says that it is idle and outside a transaction, and keeps
+// it as long as something lives in the backend that can't be carried over (a
+// transaction, a temporary table, LISTEN, …; see pin.go). While there are fewer
+// sessions than backends each keeps coming back to its own. Beyond that a
+// backend is cleaned between two clients, and what the next one had set is put
+// back (carry.go, statements.go). A session that waits too long for a backend
+// fails with SQLSTATE 53300.
 //
 // # Goroutines
 //
-// A session is served by the goroutine that calls Serve. Whoever holds a
-// backend is the only one to touch its instance; [Session.Cancel] and the
-// timers only set flags in its memory, atomically.
+// A session is served by the goroutine that calls Serve, which runs the guest.
+// Each backend has one more, for signals and timers that come between messages
+// (pump.go). Who may touch a guest's memory is said in baton.go.
 //
-// Locks are taken in this order, and most are leaves: backend.mu (held while the
-// guest runs), Session.out (held while a client is written to), Session.mu,
-// backend.live. Cluster.mu and pool.mu are leaves; pool.mu is never held while
-// a backend's is waited for.
+// Locks are taken in this order, and most are leaves: backend.mu (held by who
+// has entered the backend, also while it waits for the baton), Session.out (held
+// while a client is written to, never with the baton), Session.mu, backend.live.
+// Cluster.mu, pool.mu, server.mu and baton.mu (but for backend.live) are leaves.
 package pglite

@@ -2,7 +2,6 @@ package pglite
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -30,15 +29,22 @@ import (
 type durability struct {
 	ns   *vfs.Namespace
 	stop func(error)
+	away func(do func()) // lets other backends run meanwhile
 
-	mu     sync.Mutex
-	dirty  map[string]bool // files
-	dirs   map[string]bool // directories with changed entries
-	failed error
+	mu      sync.Mutex
+	changes uint64                 // so far
+	dirty   marks                  // files
+	dirs    marks                  // directories with changed entries
+	syncing map[*vfs.Change]uint64 // syncs under way, with changes when they began
+	failed  error
 }
 
-func newDurability(ns *vfs.Namespace, stop func(error)) *durability {
-	return &durability{ns: ns, stop: stop, dirty: map[string]bool{}, dirs: map[string]bool{}}
+// marks say what needs a sync, each with the number of its last change: a sync
+// covers what was changed before it began, and others may go on changing.
+type marks map[string]uint64
+
+func newDurability(ns *vfs.Namespace, stop func(error), away func(func())) *durability {
+	return &durability{ns: ns, stop: stop, away: away, dirty: marks{}, dirs: marks{}, syncing: map[*vfs.Change]uint64{}}
 }
 
 const controlFile = guestData + "/global/pg_control"
@@ -63,10 +69,15 @@ func (d *durability) Before(c *vfs.Change) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failed == nil && c.Op == vfs.OpWrite && c.Path == controlFile {
-		d.syncAll()
+		d.mu.Unlock()
+		d.away(d.syncAll)
+		d.mu.Lock()
 	}
 	if d.failed != nil {
 		return syscall.EIO
+	}
+	if c.Op == vfs.OpSync || c.Op == vfs.OpSyncDir {
+		d.syncing[c] = d.changes
 	}
 	return nil
 }
@@ -75,6 +86,8 @@ func (d *durability) Before(c *vfs.Change) error {
 func (d *durability) After(c *vfs.Change, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	began := d.syncing[c]
+	delete(d.syncing, c)
 	if err != nil {
 		if c.Op == vfs.OpSync || c.Op == vfs.OpSyncDir || vfs.Errno(err) == syscall.EIO {
 			d.fail(fmt.Errorf("%v %s: %w", c.Op, c.Path, err))
@@ -86,63 +99,94 @@ func (d *durability) After(c *vfs.Change, err error) {
 	if volatile(c.Path) {
 		return
 	}
+	d.changes++
 	switch c.Op {
 	case vfs.OpWrite, vfs.OpTruncate, vfs.OpAllocate:
-		d.dirty[c.Path] = true
+		d.dirty[c.Path] = d.changes
 	case vfs.OpSync:
-		delete(d.dirty, c.Path)
+		d.dirty.clear(c.Path, began)
 	case vfs.OpSyncDir:
-		delete(d.dirs, c.Path)
+		d.dirs.clear(c.Path, began)
 	case vfs.OpCreate, vfs.OpMkdir, vfs.OpSymlink:
-		d.dirs[path.Dir(c.Path)] = true
+		d.entered(path.Dir(c.Path))
 		if strings.HasSuffix(c.Path, "_init") {
 			d.sync(path.Dir(c.Path), d.dirs, d.ns.SyncDir)
 		}
 	case vfs.OpUnlink, vfs.OpRmdir:
 		delete(d.dirty, c.Path)
 		delete(d.dirs, c.Path)
-		d.dirs[path.Dir(c.Path)] = true
+		d.entered(path.Dir(c.Path))
 	case vfs.OpLink:
-		d.dirs[path.Dir(c.To)] = true
-		if d.dirty[c.Path] {
-			d.dirty[c.To] = true
+		d.entered(path.Dir(c.To))
+		if n, ok := d.dirty[c.Path]; ok {
+			d.dirty[c.To] = n
 		}
 	case vfs.OpRename:
 		d.renamed(c.Path, c.To)
 	}
 }
 
+// clear takes away a mark that no change since has renewed.
+func (m marks) clear(name string, upTo uint64) {
+	if m[name] <= upTo {
+		delete(m, name)
+	}
+}
+
+// entered marks a directory whose entries have changed.
+func (d *durability) entered(dir string) { d.dirs[dir] = d.changes }
+
 // renamed moves the marks of a file, or of all below a directory.
 func (d *durability) renamed(from, to string) {
-	d.dirs[path.Dir(from)], d.dirs[path.Dir(to)] = true, true
-	for _, marks := range [...]map[string]bool{d.dirty, d.dirs} {
+	d.entered(path.Dir(from))
+	d.entered(path.Dir(to))
+	for _, marks := range [...]marks{d.dirty, d.dirs} {
 		delete(marks, to)
-		for name := range marks {
+		for name, n := range marks {
 			if rest, ok := strings.CutPrefix(name, from); ok && (rest == "" || rest[0] == '/') {
 				delete(marks, name)
-				marks[to+rest] = true
+				marks[to+rest] = n
 			}
 		}
 	}
 }
 
-// syncAll makes everything durable that is not, in the order of names.
-// REQUIRES: mu, which is released in between.
+// syncAll makes everything durable that has changed so far and is not, in the
+// order of names. What is renamed meanwhile takes another round.
 func (d *durability) syncAll() {
-	for _, name := range slices.Sorted(maps.Keys(d.dirty)) {
-		if name != controlFile { // Postgres syncs it itself, after its write
-			d.sync(name, d.dirty, func(name string) error { return syncFile(d.ns, name) })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	upTo := d.changes
+	for again := true; again && d.failed == nil; {
+		again = false
+		for _, name := range d.dirty.upTo(upTo) {
+			if name != controlFile { // Postgres syncs it itself, after its write
+				again = true
+				d.sync(name, d.dirty, func(name string) error { return syncFile(d.ns, name) })
+			}
+		}
+		for _, name := range d.dirs.upTo(upTo) {
+			again = true
+			d.sync(name, d.dirs, d.ns.SyncDir)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.dirs)) {
-		d.sync(name, d.dirs, d.ns.SyncDir)
+}
+
+// upTo lists the names marked by then.
+func (m marks) upTo(n uint64) (names []string) {
+	for name, at := range m {
+		if at <= n {
+			names = append(names, name)
+		}
 	}
+	slices.Sort(names)
+	return names
 }
 
 // sync syncs one name by do; what is gone needs that no more. The change comes
 // back to the observer on the same goroutine, and takes the mark away: mu is
 // released meanwhile. REQUIRES: mu.
-func (d *durability) sync(name string, marks map[string]bool, do func(string) error) {
+func (d *durability) sync(name string, marks marks, do func(string) error) {
 	if d.failed != nil {
 		return
 	}

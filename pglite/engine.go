@@ -164,6 +164,7 @@ const (
 	guestData     = "/pglite/data"
 	guestPostgres = "/pglite/bin/postgres"
 	guestInitdb   = "/pglite/bin/initdb"
+	sharedDir     = "/dev/shm"
 )
 
 // baseTree is the guest's file system without a cluster.
@@ -191,7 +192,7 @@ func baseTree(a *wasm.Artifact) (*vfs.Memory, error) {
 			return nil, fmt.Errorf("pglite: base file %s: %w", f.Path, err)
 		}
 	}
-	for _, d := range [...]string{"/tmp", "/dev/shm", "/home/postgres"} {
+	for _, d := range [...]string{"/tmp", sharedDir, "/home/postgres"} {
 		if err := mkdir(d); err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 
 // execute runs the guest on what feed has until it has taken all of it, and
 // lets it say ReadyForQuery if it wants to. The error is errExited, or a
-// *runtime.Trap when the backend is lost. REQUIRES: mu.
+// *runtime.Trap when the backend is lost. REQUIRES: entered.
 func (b *backend) execute(f feed, s sink) error {
 	if b.ended {
 		return errExited
@@ -62,7 +62,7 @@ func (b *backend) loopOnce() error {
 }
 
 // exited notes that the guest has run its exit. What it said is in its own
-// buffer or already out (Postgres flushes a FATAL error). REQUIRES: mu.
+// buffer or already out (Postgres flushes a FATAL error). REQUIRES: entered.
 func (b *backend) exited() error {
 	b.close()
 	return errExited
@@ -80,7 +80,7 @@ func (b *backend) call0(name string, f runtime.Function) (uint32, error) {
 
 // protect runs calls into the guest outside the message loop, in a
 // transaction of their own if need be. An ERROR comes back as *Error.
-// REQUIRES: mu.
+// REQUIRES: entered.
 func (b *backend) protect(do func() error) error {
 	out := &replySink{}
 	b.feed, b.sink = &bytesFeed{}, out
@@ -98,11 +98,12 @@ func (b *backend) protect(do func() error) error {
 		return b.exited()
 	}
 	b.inst.SetStackPointer(sp)
-	if _, err := b.inst.Call("PostgresMainLongJmp"); err != nil {
-		return err
-	}
-	if _, err := b.inst.Call("pgl_pq_flush"); err != nil {
-		return err
+	// What the handler of PostgresMain does, and the ReadyForQuery that it leaves
+	// to be said, which no client is to get.
+	for _, f := range [...]string{"PostgresMainLongJmp", "PostgresSendReadyForQueryIfNecessary", "pgl_pq_flush"} {
+		if _, err := b.inst.Call(f); err != nil {
+			return err
+		}
 	}
 	if out.err == nil {
 		return fmt.Errorf("pglite: an error without a message")
@@ -117,7 +118,7 @@ func isExit(err error) bool {
 }
 
 // query runs SQL of the host's own as a simple query and returns the rows of
-// all its statements. REQUIRES: mu, and no transaction open.
+// all its statements. REQUIRES: entered, and no transaction open.
 func (b *backend) query(sql string) ([][]string, error) {
 	out := &replySink{}
 	if err := b.execute(&bytesFeed{message('Q', cstring(sql))}, out); err != nil {
@@ -129,20 +130,27 @@ func (b *backend) query(sql string) ([][]string, error) {
 	return out.rows, nil
 }
 
-// run passes the session's current message to the guest.
-func (b *backend) run(s *Session) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := s.c.Err(); err != nil { // what the backend holds may be on no disk
-		return err
+// run passes the session's current message to the guest, and tells after a
+// transaction whether the session needs this backend further on.
+func (b *backend) run(s *Session) (pinned bool, err error) {
+	if err := b.enter(); err != nil {
+		return false, err
 	}
+	defer func() { b.leave(err) }()
+	if err := s.c.Err(); err != nil { // what the backend holds may be on no disk
+		return false, err
+	}
+	s.status = 0
 	s.running(b)
 	defer s.rests(b)
-	return b.execute(s, s)
+	if err := b.execute(s, s); err != nil || s.status != 'I' {
+		return false, err
+	}
+	return b.pinned(s)
 }
 
 // flushTo sends what the guest has answered and keeps in its buffer, to s.
-// REQUIRES: mu.
+// REQUIRES: entered.
 func (b *backend) flushTo(s sink) error {
 	if b.ended {
 		return errExited
@@ -155,9 +163,11 @@ func (b *backend) flushTo(s sink) error {
 
 // interject runs a message of the host's own in the middle of s's batch, with
 // its answer to out and what the guest has answered s before to s.
-func (b *backend) interject(s *Session, m []byte, out sink) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *backend) interject(s *Session, m []byte, out sink) (err error) {
+	if err := b.enter(); err != nil {
+		return err
+	}
+	defer func() { b.leave(err) }()
 	if err := b.flushTo(s); err != nil {
 		return err
 	}

@@ -57,6 +57,9 @@ func Kill(c *Cluster) {
 	for _, b := range c.pool.close(ErrClosed) {
 		b.abandon()
 	}
+	if s := c.mu.server; s != nil {
+		s.drop()
+	}
 	c.stopQuietly()
 	c.free()
 }
@@ -64,18 +67,20 @@ func Kill(c *Cluster) {
 // AsHost runs SQL in database postgres with the bootstrap superuser's rights
 // and settings as they are by default.
 func (c *Cluster) AsHost(ctx context.Context, sql string) ([][]string, error) {
-	return c.runAs(ctx, &Session{c: c, pid: newPID()}, sql)
+	return c.runAs(ctx, &Session{c: c}, sql)
 }
 
-// TrapNext makes the guest abort at the next message that the cluster runs.
-func TrapNext(ctx context.Context, c *Cluster) error {
-	b, err := c.pool.take(ctx, nil, login{})
-	if err != nil {
-		return err
+// TrapNext makes the guest abort at the next message of the session that goes
+// by pid.
+func TrapNext(c *Cluster, pid uint32) error {
+	s, _ := c.serverNow()
+	b := s.byPID(pid)
+	if b == nil {
+		return errExited
 	}
-	defer c.pool.release(b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var err error
 	b.fn.loopOnce, err = b.inst.Func("abort")
 	return err
 }
@@ -91,9 +96,11 @@ func Prepared(ctx context.Context, c *Cluster) int {
 }
 
 // quietly runs messages of the host's own that can't fail.
-func (b *backend) quietly(m []byte) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *backend) quietly(m []byte) (err error) {
+	if err := b.enter(); err != nil {
+		return err
+	}
+	defer func() { b.leave(err) }()
 	out := &replySink{}
 	if err := b.execute(&bytesFeed{m}, out); err != nil {
 		return err

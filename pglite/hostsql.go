@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// asHost runs SQL with the bootstrap superuser's rights in whatever backend
-// comes first.
+// asHost runs SQL with the bootstrap superuser's rights in a backend of any
+// role and database.
 func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
 	return c.runAs(ctx, c.host, sql)
 }
@@ -15,14 +15,15 @@ func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
 func (c *Cluster) runAs(ctx context.Context, s *Session, sql string) ([][]string, error) {
 	for {
 		rows, err := c.tryAs(ctx, s, sql)
-		if !errors.Is(err, errExited) { // by a time-out of its last session's
+		// It ended by a time-out of its last session's, or another crashed.
+		if !errors.Is(err, errExited) && !errors.Is(err, errCrashed) {
 			return rows, err
 		}
 	}
 }
 
-func (c *Cluster) tryAs(ctx context.Context, s *Session, sql string) (rows [][]string, err error) {
-	b, err := c.pool.take(ctx, nil, login{})
+func (c *Cluster) tryAs(ctx context.Context, s *Session, sql string) ([][]string, error) {
+	b, err := c.pool.take(ctx, c.host, login{})
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +31,10 @@ func (c *Cluster) tryAs(ctx context.Context, s *Session, sql string) (rows [][]s
 	if err := c.Err(); err != nil { // a backend from before the cluster stopped
 		return nil, err
 	}
-	if err = b.adopt(s); err == nil {
-		rows, err = b.asHost(sql)
+	if err := b.adopt(s); err != nil {
+		return nil, err
 	}
-	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
-		c.crashed(b, err)
-	}
-	return rows, err
+	return b.asHost(sql)
 }
 
 // hostSettings keep what a client, its role or its database has set away from
@@ -52,13 +50,15 @@ const bootstrapSuperuser = 10
 
 // asHost runs a query of the host's own between transactions, with the
 // bootstrap superuser's rights whatever the session's role is.
-func (b *backend) asHost(sql string) ([][]string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *backend) asHost(sql string) (rows [][]string, err error) {
+	if err := b.enter(); err != nil {
+		return nil, err
+	}
+	defer func() { b.leave(err) }()
 	return b.queryAsHost(sql)
 }
 
-// queryAsHost is asHost for whoever holds mu.
+// queryAsHost is asHost for who has entered.
 func (b *backend) queryAsHost(sql string) ([][]string, error) {
 	if b.ended {
 		return nil, errExited

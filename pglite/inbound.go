@@ -90,6 +90,17 @@ func (m *inbound) read(p []byte) (int, error) {
 	return n + k, err
 }
 
+// atHand tells whether read gives something without waiting for the client.
+func (m *inbound) atHand() bool {
+	return m.sent < headerSize || m.used < len(m.peek) || m.left == 0 || m.r.Buffered() > 0
+}
+
+// await waits until it does.
+func (m *inbound) await() error {
+	_, err := m.r.Peek(1)
+	return err
+}
+
 // empty tells whether the message has been handed on whole.
 func (m *inbound) empty() bool { return m.sent == headerSize && m.used == len(m.peek) && m.left == 0 }
 

@@ -1,6 +1,8 @@
 package pglite
 
 import (
+	"encoding/binary"
+
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/wasmfile"
 )
@@ -39,11 +41,34 @@ const (
 	beEntryPIDAt       = 4
 	procSignalSlotAddr = 2797620
 
-	// beforeShmemExitLogin counts the calls of before_shmem_exit in a boot up
-	// to the one in InitPostgres that registers ShutdownPostgres: the last
-	// thing before the role is looked up, after StartupXLOG
-	// (src/backend/utils/init/postinit.c).
-	beforeShmemExitLogin = 7
+	// latchSleeping is the offset of maybe_sleeping in Latch.
+	latchSleeping = 4
+
+	// The flags of PGPROC (src/include/storage/proc.h) that loops around
+	// PGSemaphoreLock look at: lwWaiting, procArrayGroupMember,
+	// clogGroupMember.
+	procLWWaiting  = 74
+	procArrayGroup = 536
+	procClogGroup  = 552
+
+	// The three lists of what is called before and at an exit: their counts
+	// (before_shmem_exit_index, on_shmem_exit_index, on_proc_exit_index), and
+	// where from the first of these its list begins, of function and argument
+	// (src/backend/storage/ipc/ipc.c).
+	beforeExitsAddr = 2796912
+	shmemExitsAddr  = 2797088
+	procExitsAddr   = 2797264
+	exitListAt      = 16
+	exitCallSize    = 8
+	maxExitCalls    = 20
+
+	// Table entries of functions that are known by being registered there.
+	cleanupProcSignal = 1749 // CleanupProcSignalState
+	shutdownPostgres  = 2520 // ShutdownPostgres
+
+	// auxOwnerAddr is AuxProcessResourceOwner
+	// (src/backend/utils/resowner/resowner.c).
+	auxOwnerAddr = 2880928
 )
 
 // BackendType of src/include/miscadmin.h.
@@ -67,6 +92,33 @@ var pidPatches = []wasmfile.Patch{
 	{Name: "MyProc->pid == getpid()", Count: 2,
 		Old: []byte{0x41, 0xbc, 0x94, 0xab, 0x01, 0x28, 0x02, 0x00, 0x28, 0x02, 0x2c, 0x41, 0x2a, 0x46},
 		New: []byte{0x41, 0xbc, 0x94, 0xab, 0x01, 0x28, 0x02, 0x00, 0x28, 0x02, 0x2c, 0x1a, 0x41, 0x01}},
+}
+
+// shutdownCalls are what InitPostgres registers to be called at the end of a
+// server, in this order: pgstat_before_server_shutdown, ShutdownXLOG.
+var shutdownCalls = [...]uint32{1419, 1431}
+
+// lockWaits are the places where PGSemaphoreLock was: nothing is left of the
+// call but a load of its argument, six bytes, in a loop that ends when a flag
+// is clear. In this order: LWLockAcquire, LWLockAcquireOrWait (within
+// XLogFlush), LWLockWaitForVar (within WaitXLogInsertionsToFinish),
+// TransactionGroupUpdateXidStatus, ProcArrayGroupClearXid.
+var lockWaits = []runtime.CallSite{
+	lockWait(0x06, 0x04, 0x02, procLWWaiting),
+	lockWait(0x05, 0x03, 0x01, procLWWaiting),
+	lockWait(0x0b, 0x05, 0x09, procLWWaiting),
+	lockWait(0x02, 0x01, 0x05, procClogGroup),
+	lockWait(0x00, 0x02, 0x01, procArrayGroup),
+}
+
+// lockWait is such a loop: the locals that hold MyProc, the number of extra
+// waits and that number before, and the offset of the flag.
+func lockWait(proc, waits, before byte, flag uint32) runtime.CallSite {
+	code := []byte{0x20, proc, 0x28, 0x02, 0x0c, 0x1a, // drop MyProc->sem
+		0x20, waits, 0x22, before, 0x41, 0x01, 0x6a, 0x21, waits, // extraWaits++
+		0x20, proc, 0x2d, 0x00} // MyProc->flag
+	code = binary.AppendUvarint(code, uint64(flag))
+	return runtime.CallSite{Name: "PGSemaphoreLock", By: "lock_wait", Old: append(code, 0x0d, 0x00)}
 }
 
 var (
@@ -96,11 +148,12 @@ func backendSource(wasm []byte) runtime.Source {
 			{Name: "shmem_startup", Sig: sigVoid, Call: onBackend((*backend).shmemStartup)},
 			{Name: "wait_latch", Sig: sigWait, Call: onBackend((*backend).waitLatch)},
 			{Name: "interrupts", Sig: sigVoid, Call: onBackend((*backend).interrupts)},
-			{Name: "on_shmem_exit", Sig: sigII, Call: func(*runtime.Instance, []uint64) {}},
+			{Name: "on_shmem_exit", Sig: sigII, Call: onBackend((*backend).onShmemExit)},
 			{Name: "before_shmem_exit", Sig: sigII, Call: onBackend((*backend).beforeShmemExit)},
 			{Name: "kill", Sig: sigIItoI, Call: onBackend((*backend).kill)},
 			{Name: "usleep", Sig: sigI, Call: onBackend((*backend).usleep)},
 			{Name: "mmap", Sig: sigMmap, Call: mapSegment},
+			{Name: "lock_wait", Sig: sigVoid, Call: onBackend((*backend).lockWait)},
 		},
 		Takeovers: []runtime.Takeover{
 			{Export: "WaitLatch", By: "wait_latch", Mode: wasmfile.Replace},
@@ -112,6 +165,7 @@ func backendSource(wasm []byte) runtime.Source {
 			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
 		},
 		Patches:      pidPatches,
+		Calls:        lockWaits,
 		AllowMissing: neverCalled,
 		MissingFunc:  raiseMissing,
 	}
@@ -161,23 +215,6 @@ func initdbSource(wasm []byte) runtime.Source {
 			{Name: "pclose", Sig: sigItoI, Call: onHooks((*hooks).pclose)},
 		},
 	}
-}
-
-// mapSegment serves anonymous maps of a megabyte and more, which are Postgres'
-// shared memory, without clearing them page by page. 0 leaves all others to
-// the guest's own mmap.
-func mapSegment(i *runtime.Instance, s []uint64) {
-	const mapAnonymous = 0x20
-	n, flags := uint32(s[1]), uint32(s[3])
-	s[0] = 0
-	if flags&mapAnonymous == 0 || n < 1<<20 {
-		return
-	}
-	p, err := i.MapZeros(n, 65536)
-	if err != nil {
-		panic(err)
-	}
-	s[0] = uint64(p)
 }
 
 // Static variables that tell what a session has left in its backend.

@@ -27,6 +27,13 @@ type Options struct {
 	Settings []Setting
 	// Password, if not empty, becomes the password of role postgres.
 	Password string
+	// MaxBackends is how many backends serve sessions at once; 0 is 64. More
+	// sessions than that share them by transaction. It takes effect where
+	// memory can be mapped twice (linux, darwin); elsewhere there is one.
+	MaxBackends int
+	// Slice is how long a backend runs while others wait for their turn; 0 is
+	// 2 ms.
+	Slice time.Duration
 	// QueueTimeout is how long a session waits for a backend before it fails
 	// with SQLSTATE 53300; 0 is 30 s.
 	QueueTimeout time.Duration
@@ -40,7 +47,17 @@ type Options struct {
 // Setting is one parameter and its value.
 type Setting struct{ Name, Value string }
 
-const defaultQueueTimeout = 30 * time.Second
+const (
+	defaultQueueTimeout = 30 * time.Second
+	defaultMaxBackends  = 64
+)
+
+func (o *Options) maxBackends() int {
+	if o.MaxBackends > 0 {
+		return o.MaxBackends
+	}
+	return defaultMaxBackends
+}
 
 func (o *Options) queueTimeout() time.Duration {
 	if o.QueueTimeout > 0 {

@@ -15,6 +15,19 @@ func (s *Session) send(m []byte) error {
 	return s.gone()
 }
 
+// between sends what comes between two of the client's messages, at once. Any
+// goroutine may call it.
+func (s *Session) between(m []byte) {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if len(m) == 0 || s.cl == nil || s.out.err != nil {
+		return
+	}
+	if _, s.out.err = s.cl.Write(m); s.out.err == nil {
+		s.out.err = s.cl.Flush()
+	}
+}
+
 // gone is errGone when writing to the client has failed. REQUIRES: out.
 func (s *Session) gone() error {
 	if s.out.err != nil {
@@ -53,7 +66,7 @@ func (s *Session) hangUp(m []byte) {
 func (s *Session) flush() error {
 	s.out.Lock()
 	defer s.out.Unlock()
-	s.out.flush = time.Now()
+	s.flushed = time.Now()
 	if s.out.err == nil {
 		s.out.err = s.cl.Flush()
 	}
@@ -64,20 +77,40 @@ func (s *Session) flush() error {
 // statement goes on.
 const flushAfter = 20 * time.Millisecond
 
+// maxAnswer bounds what the guest writes before it waits for the client to
+// take it, but for a single message.
+const maxAnswer = 64 << 10
+
 // write takes what the guest answers (sink), less the reports of parameters
-// whose value the client knows. A client that is gone gets nothing more; its
-// statement is cancelled.
+// whose value the client knows. What is much, or can't wait, goes on to the
+// client while others run.
 func (s *Session) write(p []byte) {
-	s.out.Lock()
-	defer s.out.Unlock()
 	s.split.scan(p)
-	if s.out.err == nil && (s.urgent || time.Since(s.out.flush) > flushAfter) {
-		s.out.err = s.cl.Flush()
-		s.out.flush, s.urgent = time.Now(), false
+	if len(s.answer) < maxAnswer && !s.urgent && time.Since(s.flushed) < flushAfter {
+		return
 	}
-	if s.out.err != nil {
+	s.b.away(func() {
+		if s.drain() == nil {
+			s.urgent = false
+			_ = s.flush()
+		}
+	})
+}
+
+// drain hands the guest's answer to the client's buffer. A client that is gone
+// gets nothing more; its statement is cancelled. REQUIRES: without the baton.
+func (s *Session) drain() error {
+	if len(s.answer) == 0 {
+		return nil
+	}
+	err := s.send(s.answer)
+	if s.answer = s.answer[:0]; cap(s.answer) > maxAnswer {
+		s.answer = nil
+	}
+	if err != nil {
 		s.Cancel()
 	}
+	return err
 }
 
 // known tells whether a ParameterStatus says what the client knows. This build
@@ -116,14 +149,23 @@ func (s *Session) answered(typ byte, body []byte) {
 }
 
 // read gives the guest the current message, and the next ones when it asks in
-// the middle of one, as COPY FROM STDIN does (feed).
+// the middle of one, as COPY FROM STDIN does (feed). While the client is waited
+// for, others run.
 func (s *Session) read(p []byte) int {
 	if s.left {
 		return 0
 	}
 	if s.in.empty() {
-		if s.flush() != nil || s.in.next() != nil || s.in.typ == 'X' {
-			s.left = true
+		s.b.away(func() {
+			s.left = s.drain() != nil || s.flush() != nil || s.in.next() != nil || s.in.typ == 'X'
+		})
+		if s.left {
+			return 0
+		}
+	}
+	if !s.in.atHand() {
+		s.b.away(func() { s.left = s.in.await() != nil })
+		if s.left {
 			return 0
 		}
 	}

@@ -4,10 +4,8 @@ package pglite
 // the backend that can't be carried over: a temporary schema, LISTEN, session
 // locks, cursors WITH HOLD, statements prepared by SQL. It also takes down
 // what SET has changed, which can. The addresses are static variables of the
-// backend; hash tables are asked for their number of entries.
+// backend; hash tables are asked for their number of entries. REQUIRES: entered.
 func (b *backend) pinned(s *Session) (bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	prepared, err := b.entries(preparedQueriesAddr)
 	if err != nil {
 		return false, err

@@ -6,19 +6,24 @@ import (
 	"time"
 )
 
-// pool hands out backends. Its size is one for now; nothing here but size
-// knows that.
+// pool hands out backends.
 //
-// acquire gives, in this order: the idle backend that served the session
-// last, an idle one booted for the same login, a new one while
-// there are fewer than size, and otherwise the place of an idle one booted for
-// others, which ends. Without any it waits its turn, first come first served,
-// no longer than the queue's time-out.
+// acquire gives, in this order: the idle backend that served the session last,
+// an idle one of the same login that no session has its state in, a new one
+// while there are fewer than size, an idle one that other sessions of the login
+// have used, and the place of an idle one booted for another login, which ends.
+// Without any it waits its turn, first come first served, no longer than the
+// queue's time-out. So up to size sessions have a backend each, and keep it.
+//
+// The host's own SQL takes any idle backend, or one beyond size: it does not
+// wait for clients.
 type pool struct {
 	size    int
+	reserve int // backends beyond size for the host
 	timeout time.Duration
 	boot    func(context.Context, login) (*backend, error)
-	retire  func(*backend) // ends a backend that a closed pool gets back
+	retire  func(b *backend, last bool) // ends a backend
+	host    *Session
 
 	// booting counts the boots that close may have to wait for; it grows under
 	// mu and while closed is nil.
@@ -26,11 +31,12 @@ type pool struct {
 
 	mu      sync.Mutex
 	idle    []*backend
-	used    int               // handed out or being booted
-	out     map[*backend]bool // handed out
-	waiters []chan struct{}   // first in line first; closed to call
-	called  int               // waiters that were called and have not come yet
-	closed  error             // why no backend is given any more
+	used    int                   // handed out or being booted
+	hosts   int                   // of these, for the host
+	out     map[*backend]*Session // handed out, and to whom
+	waiters []chan struct{}       // first in line first; closed to call
+	called  int                   // waiters that were called and have not come yet
+	closed  error                 // why no backend is given any more
 }
 
 // acquire takes a backend for s. The error is an *Error (53300 after the
@@ -39,8 +45,7 @@ func (p *pool) acquire(ctx context.Context, s *Session) (*backend, error) {
 	return p.take(ctx, s, s.want)
 }
 
-// take is acquire for any login, the zero one for whatever comes first; s may
-// be nil.
+// take is acquire for any login, the zero one for whatever comes first.
 func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, error) {
 	var timeout <-chan time.Time
 	for first := true; ; first = false {
@@ -56,9 +61,12 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 			b, place := p.pick(s, want)
 			if place {
 				p.used++
+				if s == p.host {
+					p.hosts++
+				}
 				p.booting.Add(1)
 				p.mu.Unlock()
-				return p.prepare(ctx, b, want)
+				return p.prepare(ctx, b, s, want)
 			}
 		}
 		turn := make(chan struct{})
@@ -80,7 +88,7 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 			return nil, &Error{
 				Severity: "ERROR", Code: "53300",
 				Message: "no backend became free within " + p.timeout.String(),
-				Hint:    "Another client holds it in a transaction, or with session state such as LISTEN, a temporary table or an advisory lock.",
+				Hint:    "Other clients hold them in transactions, or with session state such as LISTEN, a temporary table or an advisory lock.",
 			}
 		case <-ctx.Done():
 			p.leave(turn)
@@ -93,28 +101,96 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 // go on, with it or, when it is nil or for another role, by a boot. REQUIRES:
 // mu.
 func (p *pool) pick(s *Session, want login) (b *backend, place bool) {
-	best := -1
+	host := p.reserve > 0 && s == p.host
+	if !host && p.used-p.hosts >= p.size {
+		return nil, false
+	}
+	best, rank, others := -1, rankNone, 0
 	for k, x := range p.idle {
-		if x.fits(want) && (best < 0 || s != nil && x.last == s) {
-			best = k
+		if x.last == p.host && p.reserve > 0 {
+			others++
+		}
+		if !x.fits(want) {
+			continue
+		}
+		if r := p.rank(s, x); r < rank {
+			best, rank = k, r
 		}
 	}
-	if best < 0 {
-		if p.used+len(p.idle) < p.size {
-			return nil, true
-		}
-		if len(p.idle) == 0 {
-			return nil, false
-		}
-		best = 0
+	n := p.used + len(p.idle)
+	room := n < p.size+p.reserve && (host || n-p.hosts-others < p.size)
+	switch {
+	case best >= 0 && (rank <= rankFree || !room):
+	case room:
+		return nil, true
+	case len(p.idle) == 0:
+		return nil, false
+	case best < 0:
+		best = p.cheapest()
 	}
 	b = p.idle[best]
 	p.idle = append(p.idle[:best], p.idle[best+1:]...)
 	return b, true
 }
 
+// How well an idle backend suits a session.
+const (
+	rankOwn  = iota // it has the session's state
+	rankFree        // it has nobody's
+	rankUsed        // it has another's, which is carried over
+	rankHost        // it has the host's, which comes back soon
+	rankNone
+)
+
+// rank looks at a backend that is idle. The host's state is nobody's when
+// there is no other backend. REQUIRES: mu.
+func (p *pool) rank(s *Session, x *backend) int {
+	switch {
+	case x.last == s && s != nil:
+		return rankOwn
+	case x.last == nil:
+		return rankFree
+	case x.last == p.host:
+		if p.used+len(p.idle) == 1 {
+			return rankFree
+		}
+		return rankHost
+	case x.last.isClosed():
+		return rankFree
+	}
+	return rankUsed
+}
+
+// cheapest is the idle backend to end for another: the one that has been idle
+// for longest among those that fewest miss. REQUIRES: mu, and one is idle.
+func (p *pool) cheapest() int {
+	best, rank := 0, rankNone
+	for k, x := range p.idle {
+		if r := p.rank(nil, x); r < rank {
+			best, rank = k, r
+		}
+	}
+	return best
+}
+
+// takeFree takes out the idle backends that no session has its state in.
+func (p *pool) takeFree() (free []*backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	kept := p.idle[:0]
+	for _, x := range p.idle {
+		if x.last != p.host && p.rank(nil, x) == rankFree {
+			free = append(free, x)
+		} else {
+			kept = append(kept, x)
+		}
+	}
+	p.idle = kept
+	return free
+}
+
 // prepare makes what pick gave into the backend that is wanted.
-func (p *pool) prepare(ctx context.Context, b *backend, want login) (*backend, error) {
+func (p *pool) prepare(ctx context.Context, b *backend, s *Session, want login) (*backend, error) {
 	defer p.booting.Done()
 	var err error
 	if b == nil || !b.fits(want) || !b.alive() {
@@ -122,16 +198,16 @@ func (p *pool) prepare(ctx context.Context, b *backend, want login) (*backend, e
 	}
 	p.mu.Lock()
 	if err == nil && p.closed == nil {
-		p.out[b] = true
+		p.out[b] = s
 		p.mu.Unlock()
 		return b, nil
 	}
-	p.used--
+	p.put(s)
 	p.callNext()
 	closed := p.closed
 	p.mu.Unlock()
 	if err == nil {
-		p.retire(b)
+		p.retire(b, false)
 		err = closed
 	}
 	return nil, err
@@ -140,9 +216,7 @@ func (p *pool) prepare(ctx context.Context, b *backend, want login) (*backend, e
 // replace ends a backend, if there is one, and boots another in its place.
 func (p *pool) replace(ctx context.Context, b *backend, want login) (*backend, error) {
 	if b != nil {
-		if err := b.end(); err != nil {
-			return nil, err
-		}
+		p.retire(b, p.reserve == 0)
 	}
 	if want.role == "" {
 		want.role, want.db = "postgres", "postgres"
@@ -155,7 +229,7 @@ func (p *pool) replace(ctx context.Context, b *backend, want login) (*backend, e
 func (p *pool) release(b *backend) {
 	alive := b.alive()
 	p.mu.Lock()
-	p.used--
+	p.put(p.out[b])
 	delete(p.out, b)
 	closed := p.closed != nil
 	if alive && !closed {
@@ -164,7 +238,15 @@ func (p *pool) release(b *backend) {
 	p.callNext()
 	p.mu.Unlock()
 	if alive && closed {
-		p.retire(b)
+		p.retire(b, false)
+	}
+}
+
+// put books that a place is free. REQUIRES: mu.
+func (p *pool) put(s *Session) {
+	p.used--
+	if s == p.host {
+		p.hosts--
 	}
 }
 

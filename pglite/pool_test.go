@@ -12,7 +12,7 @@ func testPool(boot func(context.Context, login) (*backend, error)) *pool {
 	if boot == nil {
 		boot = func(context.Context, login) (*backend, error) { return &backend{}, nil }
 	}
-	return &pool{size: 1, timeout: 20 * time.Second, boot: boot, retire: func(b *backend) { b.ended = true }, out: map[*backend]bool{}}
+	return &pool{size: 1, timeout: 20 * time.Second, boot: boot, retire: func(b *backend, _ bool) { b.live.ended = true }, host: &Session{}, out: map[*backend]*Session{}}
 }
 
 // TestPoolIsFair: nobody overtakes a waiter that was called.
@@ -71,7 +71,7 @@ func TestPoolClosesDuringBoot(t *testing.T) {
 	}
 	close(finish)
 	p.booting.Wait()
-	if !made.ended {
+	if !made.live.ended {
 		t.Error("the backend goes on")
 	}
 	if err := <-taken; !errors.Is(err, ErrClosed) {
@@ -110,12 +110,12 @@ func TestPoolPlaces(t *testing.T) {
 	}
 	p.timeout = 20 * time.Second
 	p.release(b)
-	b.ended = true // while nobody holds it
+	b.live.ended = true // while nobody holds it
 	again, err := take()
 	if err != nil || again == b {
 		t.Errorf("an ended backend is handed out, %v", err)
 	}
-	again.ended = true // while it is held
+	again.live.ended = true // while it is held
 	p.release(again)
 	if b, err = take(); err != nil || b == again {
 		t.Errorf("an ended backend is handed out, %v", err)
@@ -158,7 +158,7 @@ func TestLateCancel(t *testing.T) {
 		if err := s[1].acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s[1].b.queryLocked("select 1"); err != nil {
+		if _, err := s[1].b.asHost("select 1"); err != nil {
 			t.Error(err)
 		}
 		s[1].release()

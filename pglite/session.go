@@ -41,21 +41,22 @@ type Session struct {
 	// What the serving goroutine knows.
 	cl       Client
 	in       inbound
-	b        *backend // held, nil between transactions
-	pinned   bool     // something lives in b that can't be carried over
-	status   byte     // last ReadyForQuery: 'I', 'T', 'E'; 0 within a batch
-	skipping bool     // refused; messages are dropped up to Sync, without a backend
-	aborted  bool     // an error came in a batch: the guest skips up to Sync
-	left     bool     // the client has left in the middle of a message or a COPY
-	urgent   bool     // what was written last does not wait for the rest
-	split    splitter // follows what the guest answers
+	b        *backend  // held, nil between transactions
+	pinned   bool      // something lives in b that can't be carried over
+	status   byte      // last ReadyForQuery: 'I', 'T', 'E'; 0 within a batch
+	skipping bool      // refused; messages are dropped up to Sync, without a backend
+	aborted  bool      // an error came in a batch: the guest skips up to Sync
+	left     bool      // the client has left in the middle of a message or a COPY
+	urgent   bool      // what was written last does not wait for the rest
+	flushed  time.Time // when the client's buffer was last
+	answer   []byte    // what the guest has written and the client's buffer has not yet
+	split    splitter  // follows what the guest answers
 	pending  []pendingStatement
 	carried
 
-	out struct { // what goes to the client; the idle pump writes, too
+	out struct { // what goes to the client; the idle pump writes, too (never held by who has the baton)
 		sync.Mutex
-		err   error
-		flush time.Time // of the last
+		err error
 	}
 
 	mu struct {
@@ -81,11 +82,7 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	}
 	s.split.handle = s.answered
 	s.split.mayDrop, s.split.drop = 'S', s.known
-	s.split.pass = func(p []byte) {
-		if s.out.err == nil {
-			_, s.out.err = s.cl.Write(p)
-		}
-	}
+	s.split.pass = func(p []byte) { s.answer = append(s.answer, p...) }
 	s.carried.init()
 	var err error
 	if s.want.defaults, err = c.checkLogin(ctx, s.want.role, s.want.db); err != nil {
@@ -97,7 +94,6 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	defer s.release()
 	p, err := s.b.reported()
 	if err != nil {
-		c.crashed(s.b, err)
 		return nil, asFatal(err)
 	}
 	s.params, s.told = p, map[string]string{}
@@ -221,8 +217,10 @@ func (s *Session) message(ctx context.Context) error {
 	if err == errAnswered {
 		err = s.ignore()
 	} else if err == nil {
-		s.status = 0
-		err = s.b.run(s)
+		s.pinned, err = s.b.run(s)
+	}
+	if derr := s.drain(); err == nil {
+		err = derr
 	}
 	if err != nil {
 		return s.failed(err)
@@ -231,26 +229,18 @@ func (s *Session) message(ctx context.Context) error {
 		return errGone
 	}
 	if s.status == 'I' {
-		return s.idle()
+		s.idle()
 	}
 	return nil
 }
 
 // idle gives the backend back after a transaction, unless it holds what can't
 // be carried over.
-func (s *Session) idle() error {
-	pinned, err := s.b.pinned(s)
-	if err != nil {
-		return s.failed(err)
-	}
-	if s.pinned = pinned; pinned {
-		return nil
-	}
-	if s.in.buffered() > 0 && !s.c.pool.wanted() {
-		return nil // more is coming, and nobody waits
+func (s *Session) idle() {
+	if s.pinned || s.in.buffered() > 0 && !s.c.pool.wanted() {
+		return // or more is coming, and nobody waits
 	}
 	s.release()
-	return nil
 }
 
 // refuse answers a message that found no backend, as an error of the
@@ -300,9 +290,6 @@ func (s *Session) failed(err error) error {
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if b := s.b; b != nil {
-		s.c.crashed(b, err)
-	}
 	var e *Error
 	switch {
 	case errors.As(err, &e):
@@ -327,11 +314,9 @@ func (s *Session) acquire(ctx context.Context) error {
 		if err = b.adopt(s); err == nil {
 			return nil
 		}
-		if e := (*Error)(nil); !errors.As(err, &e) {
-			s.c.crashed(b, err)
-		}
 		s.release()
-		if !errors.Is(err, errExited) { // else a time-out of its last session's was faster
+		// Else a time-out of its last session's was faster, or another crashed.
+		if !errors.Is(err, errExited) && !errors.Is(err, errCrashed) {
 			return fmt.Errorf("pglite: prepare the backend: %w", err)
 		}
 	}
@@ -389,9 +374,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	err := b.discard(s)
-	if err != nil && !errors.Is(err, errExited) {
-		s.c.crashed(b, err)
-	} else {
+	if errors.Is(err, errExited) || errors.Is(err, errCrashed) {
 		err = nil
 	}
 	s.release()

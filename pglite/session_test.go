@@ -18,10 +18,11 @@ import (
 	"github.com/howdahdb/howdah/pglite/driver"
 )
 
-// openCluster opens a cluster in memory that ends with the test.
+// openCluster opens a cluster in memory that ends with the test. Its sessions
+// share one backend unless change says otherwise.
 func openCluster(t testing.TB, change func(*pglite.Options)) *pglite.Cluster {
 	t.Helper()
-	o := pglite.Options{}
+	o := pglite.Options{MaxBackends: 1}
 	if os.Getenv("HOWDAH_TEST_LOG") != "" {
 		o.Logger = zerolog.New(zerolog.NewTestWriter(t))
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
-// afterTrap looks whether a cluster has got over the loss of its backend: the
-// client is told, others go on, and what was acknowledged is there.
+// afterTrap looks whether a cluster has got over the loss of a backend: all
+// sessions have ended, the client whose statement it was is told why, and what
+// was acknowledged is there for new ones.
 func afterTrap(t *testing.T, c *pglite.Cluster, trapped, other *pgx.Conn, err error) {
 	t.Helper()
 	if code(err) != "57P02" {
@@ -22,10 +23,13 @@ func afterTrap(t *testing.T, c *pglite.Cluster, trapped, other *pgx.Conn, err er
 	if !trapped.IsClosed() {
 		t.Error("the session goes on")
 	}
-	if got := value(t, other, "select string_agg(v, ',' order by id) from t"); got != "one,two" {
-		t.Errorf("another session finds %q", got)
+	if _, err := other.Exec(t.Context(), "select 1"); err == nil {
+		t.Error("another session goes on")
 	}
 	fresh := connect(t, c, nil)
+	if got := value(t, fresh, "select string_agg(v, ',' order by id) from t"); got != "one,two" {
+		t.Errorf("a new session finds %q", got)
+	}
 	exec(t, fresh, "insert into t values (3, 'three')")
 	if got := value(t, fresh, "select count(*) from t"); got != "3" {
 		t.Errorf("a new session finds %s rows", got)
@@ -37,17 +41,18 @@ func afterTrap(t *testing.T, c *pglite.Cluster, trapped, other *pgx.Conn, err er
 
 func TestTrapInMemory(t *testing.T) {
 	c := openCluster(t, nil)
-	a, b := connect(t, c, nil), connect(t, c, nil)
+	a := connect(t, c, nil)
 	exec(t, a, "create table t (id int primary key, v text); insert into t values (1, 'one')")
-	exec(t, b, "insert into t values (2, 'two')")
+	exec(t, a, "insert into t values (2, 'two')")
 	for range 3 {
-		victim := connect(t, c, nil)
-		if err := pglite.TrapNext(t.Context(), c); err != nil {
+		other, victim := connect(t, c, nil), connect(t, c, nil)
+		exec(t, victim, "begin")
+		if err := pglite.TrapNext(c, victim.PgConn().PID()); err != nil {
 			t.Fatal(err)
 		}
 		_, err := victim.Exec(t.Context(), "insert into t values (0, 'lost')")
-		afterTrap(t, c, victim, b, err)
-		exec(t, a, "delete from t where id = 3")
+		afterTrap(t, c, victim, other, err)
+		exec(t, connect(t, c, nil), "delete from t where id = 3")
 	}
 }
 

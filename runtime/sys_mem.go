@@ -1,10 +1,13 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"syscall"
 
 	"github.com/howdahdb/howdah/runtime/linear"
+	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
 // memoryCalls grow the memory and map files into it.
@@ -43,11 +46,13 @@ type mapping struct {
 	off    int64
 	length uint32
 	write  bool // what the guest stores belongs in the file
+	pages  bool // it is the file's pages, not a copy
 }
 
 // mmapFile: _mmap_js(length, prot, flags, fd, offset i64, allocated*, addr*).
-// Files only; libc serves anonymous maps. A mapping is a copy: a shared one
-// that may be written is written back when it ends.
+// Files only; libc serves anonymous maps. A shared mapping of a file that has
+// pages (vfs.Segmented) is those. Any other is a copy: a shared one that may be
+// written is written back when it ends.
 func mmapFile(i *Instance, a args) (uint32, errno) {
 	const protWrite, mapShared = 2, 1
 	d, e := i.fds.get(a.fd(3))
@@ -74,6 +79,15 @@ func mmapFile(i *Instance, a args) (uint32, errno) {
 	if p == 0 {
 		return 0, eNOMEM
 	}
+	if shared := a.u32(2)&mapShared != 0; shared && off == 0 {
+		if e, ok := i.mapPages(d, p, size); ok {
+			if e == 0 {
+				i.PutUint32(a.u32(5), 1)
+				i.PutUint32(a.u32(6), p)
+			}
+			return 0, e
+		}
+	}
 	if err := i.mem.Discard(p, size); err != nil {
 		clear(i.Bytes(p, size))
 	}
@@ -84,7 +98,7 @@ func mmapFile(i *Instance, a args) (uint32, errno) {
 		return 0, errnoOf(err)
 	}
 	d.refs++
-	i.maps[p] = mapping{d, off, length, write}
+	i.maps[p] = mapping{d: d, off: off, length: length, write: write}
 	i.PutUint32(a.u32(5), 1)
 	i.PutUint32(a.u32(6), p)
 	return 0, 0
@@ -104,6 +118,10 @@ func munmapFile(i *Instance, a args) (uint32, errno) {
 func (i *Instance) unmap(p uint32) error {
 	m := i.maps[p]
 	delete(i.maps, p)
+	if m.pages {
+		err := i.mem.Unmap(p, m.length)
+		return errors.Join(err, m.d.release())
+	}
 	err := i.writeBack(p, m)
 	if cerr := m.d.release(); err == nil {
 		err = cerr
@@ -149,4 +167,43 @@ func (i *Instance) MapZeros(n, align uint32) (uint32, error) {
 // pages rounds n up to whole pages of the memory, in bytes.
 func pages(n uint32) uint64 {
 	return (uint64(n) + linear.PageSize - 1) &^ (linear.PageSize - 1)
+}
+
+// mapPages maps a file's own pages over size bytes at p. ok is false when it
+// has none.
+func (i *Instance) mapPages(d *description, p, size uint32) (e errno, ok bool) {
+	f, ok := d.file.(vfs.Segmented)
+	if !ok {
+		return 0, false
+	}
+	seg, err := f.Segment()
+	switch {
+	case vfs.Errno(err) == syscall.ENOTSUP:
+		return 0, false
+	case err != nil:
+		return errnoOf(err), true
+	case seg.Size() != uint64(size):
+		return eINVAL, true
+	}
+	if err := i.mem.Map(p, seg); err != nil {
+		return errnoOf(err), true
+	}
+	d.refs++
+	i.maps[p] = mapping{d: d, length: size, pages: true}
+	return 0, true
+}
+
+// Mapping is a file that the guest has mapped.
+type Mapping struct {
+	Addr, Length uint32 // the length is in whole pages when they are the file's own
+	Path         string // as it was opened
+}
+
+// Mappings lists what the guest has mapped.
+func (i *Instance) Mappings() []Mapping {
+	var all []Mapping
+	for p, m := range i.maps {
+		all = append(all, Mapping{p, m.length, m.d.name})
+	}
+	return all
 }

@@ -21,7 +21,8 @@ type artifactFlags struct {
 // databaseFlags are common to the commands that open a database.
 type databaseFlags struct {
 	artifactFlags
-	QueueTimeout time.Duration    `env:"HOWDAH_QUEUE_TIMEOUT" default:"30s" help:"How long a session waits for its turn before error 53300."`
+	MaxBackends  int              `env:"HOWDAH_MAX_BACKENDS" default:"64" placeholder:"N" help:"How many backends run at most, some 10 MB each. More clients than that share them by transaction."`
+	QueueTimeout time.Duration    `env:"HOWDAH_QUEUE_TIMEOUT" default:"30s" help:"How long a session waits for a backend before error 53300."`
 	Settings     []pglite.Setting `name:"set" short:"c" sep:"none" placeholder:"NAME=VALUE" help:"Set a Postgres parameter; may be repeated."`
 }
 
@@ -30,15 +31,22 @@ func (f *databaseFlags) options(log zerolog.Logger) pglite.Options {
 		CacheDir:     f.CacheDir,
 		Extensions:   f.Extensions,
 		Settings:     f.Settings,
+		MaxBackends:  f.MaxBackends,
 		QueueTimeout: f.QueueTimeout,
 		Logger:       log,
 	}
 }
 
+// maxMaxBackends is far beyond what memory is there for.
+const maxMaxBackends = 10000
+
 // Validate is called by kong after parsing.
 func (f *databaseFlags) Validate() error {
 	if f.QueueTimeout <= 0 {
 		return fmt.Errorf("--queue-timeout must be positive")
+	}
+	if f.MaxBackends <= 0 || f.MaxBackends > maxMaxBackends {
+		return fmt.Errorf("--max-backends must be between 1 and %d", maxMaxBackends)
 	}
 	return nil
 }

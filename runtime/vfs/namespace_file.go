@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/howdahdb/howdah/runtime/linear"
 )
 
 // openName is the name that files were opened by. All files opened by one name
@@ -114,6 +116,14 @@ type namespaceFile struct {
 }
 
 func (f *namespaceFile) path() string { return *f.name.now.Load() }
+
+// Segment implements [Segmented] for files that do.
+func (f *namespaceFile) Segment() (*linear.Segment, error) {
+	if s, ok := f.File.(Segmented); ok {
+		return s.Segment()
+	}
+	return nil, syscall.ENOTSUP
+}
 
 // WriteAt is [Namespace.change] written out: a closure would be garbage per
 // write.
