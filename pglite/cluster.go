@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
 	c.mu.sessions = map[*Session]bool{}
-	c.host = &Session{c: c, startup: hostSettings}
+	c.host = &Session{c: c, want: hostLogin, startup: hostSettings}
 	defer func() {
 		if err != nil {
 			c.free()
@@ -77,7 +77,7 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 		host: c.host, out: map[*backend]*Session{},
 	}
 	if c.shm == nil {
-		c.pool.size, c.pool.reserve = 1, 0
+		c.pool.size, c.pool.reserve, c.host.want = 1, 0, login{}
 		c.log.Warn().Msg("this system can't map memory twice: one session at a time, others wait for its transaction")
 	}
 	if err := c.prepareRole(ctx); err != nil {

@@ -5,8 +5,11 @@ import (
 	"errors"
 )
 
-// asHost runs SQL with the bootstrap superuser's rights in a backend of any
-// role and database.
+// hostLogin is what the host's backend is booted for. Where all share one
+// backend, the host takes it as it is.
+var hostLogin = login{role: "postgres", db: "postgres"}
+
+// asHost runs SQL with the bootstrap superuser's rights.
 func (c *Cluster) asHost(ctx context.Context, sql string) ([][]string, error) {
 	return c.runAs(ctx, c.host, sql)
 }
@@ -23,7 +26,7 @@ func (c *Cluster) runAs(ctx context.Context, s *Session, sql string) ([][]string
 }
 
 func (c *Cluster) tryAs(ctx context.Context, s *Session, sql string) ([][]string, error) {
-	b, err := c.pool.take(ctx, c.host, login{})
+	b, err := c.pool.take(ctx, c.host, c.host.want)
 	if err != nil {
 		return nil, err
 	}

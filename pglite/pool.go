@@ -219,7 +219,7 @@ func (p *pool) replace(ctx context.Context, b *backend, want login) (*backend, e
 		p.retire(b, p.reserve == 0)
 	}
 	if want.role == "" {
-		want.role, want.db = "postgres", "postgres"
+		want = hostLogin
 	}
 	return p.boot(ctx, want)
 }

@@ -361,7 +361,7 @@ func (c *Cluster) endServer(ctx context.Context, backends []*backend) {
 		}
 	}
 	if c.Err() == nil && (last == nil || !last.alive()) {
-		last, _ = bootBackend(ctx, c, s, false, login{role: "postgres", db: "postgres"})
+		last, _ = bootBackend(ctx, c, s, false, hostLogin)
 	}
 	if last != nil {
 		c.retire(last, true)
