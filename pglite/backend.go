@@ -28,12 +28,13 @@ type backend struct {
 	params []Setting // ParameterStatus values after boot
 	log    logWriter
 
-	mu      sync.Mutex
-	feed    feed // where the guest's messages come from
-	sink    sink // where its answers go
-	ended   bool
-	holding bool // the baton
-	mapped  bool // shared memory is there
+	mu       sync.Mutex
+	feed     feed // where the guest's messages come from
+	sink     sink // where its answers go
+	ended    bool
+	holding  bool // the baton
+	mapped   bool // shared memory is there
+	entering bool // holds srv.entry
 
 	mem        *linear.Memory
 	addr       addresses
@@ -140,7 +141,11 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 			return nil, err
 		}
 	}
-	if err := b.runMain(c.postgresArgs()); err != nil {
+	s.entry.Lock()
+	b.entering = true
+	err = b.runMain(c.postgresArgs())
+	b.entered()
+	if err != nil {
 		return nil, err
 	}
 	if err := b.greet(); err != nil {
@@ -240,6 +245,14 @@ func (b *backend) greet() error {
 	}
 	b.params = out.params
 	return b.swallowReports()
+}
+
+// entered lets the next backend boot.
+func (b *backend) entered() {
+	if b.entering {
+		b.entering = false
+		b.srv.entry.Unlock()
+	}
 }
 
 // enter takes the backend and the baton. The error is errExited, or tells that

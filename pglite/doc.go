@@ -32,7 +32,8 @@
 // (pump.go). Who may touch a guest's memory is said in baton.go.
 //
 // Locks are taken in this order, and most are leaves: backend.mu (held by who
-// has entered the backend, also while it waits for the baton), Session.out (held
+// has entered the backend, also while it waits for the baton), server.entry
+// (given up before the baton is asked for), Session.out (held
 // while a client is written to, never with the baton), Session.mu, backend.live.
 // Cluster.mu, pool.mu, server.mu and baton.mu (but for backend.live) are leaves.
 package pglite

@@ -34,6 +34,10 @@ type server struct {
 		controlOf  *linear.Segment
 	}
 
+	// entry is held by one backend that boots, up to shared memory: they all
+	// write postmaster.pid, and take an empty one for that of another server.
+	entry sync.Mutex
+
 	mu struct { // a leaf
 		sync.Mutex
 		backends map[*backend]bool

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/driver"
 )
 
 // manyBackends gives each session a backend of its own.
@@ -241,4 +242,30 @@ func TestSegmentOutlivesBackends(t *testing.T) {
 	if got := value(t, a, "select count(*) from pg_stat_activity where state is not null"); strings.TrimSpace(got) == "0" {
 		t.Error("nobody is there")
 	}
+}
+
+// TestConnectAtOnce: backends that boot at the same time do not meet in their
+// lock file.
+func TestConnectAtOnce(t *testing.T) {
+	c := openCluster(t, manyBackends)
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			cfg, err := driver.ConnConfig(c)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn, err := pgx.ConnectConfig(context.Background(), cfg)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close(context.Background())
+			if _, err := conn.Exec(context.Background(), "select pg_sleep(0.1)"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -43,6 +43,7 @@ func mapSegment(i *runtime.Instance, s []uint64) {
 // postmaster's business, and so the host's: to remove the lock file and the DSM
 // control segment. A forked child forgets it, too (on_exit_reset).
 func (b *backend) shmemStartup([]uint64) {
+	b.entered()
 	if err := b.srv.acquire(b); err != nil {
 		panic(err)
 	}
