@@ -25,6 +25,8 @@ type Cluster struct {
 	pool   pool
 	host   *Session       // adopts backends for the host's own SQL
 	owned  sync.WaitGroup // goroutines that Close waits for
+	wal    walMeter
+	idle   context.CancelFunc // ends the housekeeping
 
 	mu struct {
 		sync.Mutex
@@ -60,9 +62,12 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
 	c.mu.sessions = map[*Session]bool{}
+	house, idle := context.WithCancel(context.Background())
+	c.idle = idle
 	c.host = &Session{c: c, want: hostLogin, startup: hostSettings}
 	defer func() {
 		if err != nil {
+			idle()
 			c.free()
 		}
 	}()
@@ -86,6 +91,15 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 		return nil, err
 	}
 	c.engine.trim()
+	if !o.NoHousekeeping {
+		rules, err := c.readRules(ctx)
+		if err != nil {
+			c.endServer(ctx, c.pool.close(ErrClosed))
+			c.owned.Wait()
+			return nil, err
+		}
+		c.owned.Go(func() { c.keepHouse(house, rules) })
+	}
 	return c, nil
 }
 
@@ -109,6 +123,7 @@ func (c *Cluster) openData(ctx context.Context) error {
 			return err
 		}
 		c.ns = vfs.NewNamespace(c.mem)
+		c.ns.SetObserver(&c.wal)
 		return nil
 	}
 	if c.dir.empty {
@@ -129,7 +144,7 @@ func (c *Cluster) openData(ctx context.Context) error {
 	if err := c.ns.Mount(guestData, c.dir.fs); err != nil {
 		return err
 	}
-	c.ns.SetObserver(newDurability(c.ns, c.stop, c.away))
+	c.ns.SetObserver(newDurability(c.ns, &c.wal, c.stop, c.away))
 	return nil
 }
 
@@ -212,6 +227,7 @@ func (c *Cluster) retire(b *backend, last bool) {
 func (c *Cluster) Close(ctx context.Context) error {
 	c.once.Do(func() {
 		defer close(c.closed)
+		c.idle()
 		backends := c.pool.close(ErrClosed)
 		for _, s := range c.all() {
 			s.terminate()

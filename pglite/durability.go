@@ -28,6 +28,7 @@ import (
 //     statement gets ENOSPC, as 53100.
 type durability struct {
 	ns   *vfs.Namespace
+	wal  *walMeter
 	stop func(error)
 	away func(do func()) // lets other backends run meanwhile
 
@@ -43,8 +44,8 @@ type durability struct {
 // covers what was changed before it began, and others may go on changing.
 type marks map[string]uint64
 
-func newDurability(ns *vfs.Namespace, stop func(error), away func(func())) *durability {
-	return &durability{ns: ns, stop: stop, away: away, dirty: marks{}, dirs: marks{}, syncing: map[*vfs.Change]uint64{}}
+func newDurability(ns *vfs.Namespace, wal *walMeter, stop func(error), away func(func())) *durability {
+	return &durability{ns: ns, wal: wal, stop: stop, away: away, dirty: marks{}, dirs: marks{}, syncing: map[*vfs.Change]uint64{}}
 }
 
 const controlFile = guestData + "/global/pg_control"
@@ -99,6 +100,7 @@ func (d *durability) After(c *vfs.Change, err error) {
 	if volatile(c.Path) {
 		return
 	}
+	d.wal.wrote(c)
 	d.changes++
 	switch c.Op {
 	case vfs.OpWrite, vfs.OpTruncate, vfs.OpAllocate:

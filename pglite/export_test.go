@@ -61,6 +61,8 @@ func Kill(c *Cluster) {
 		s.drop()
 	}
 	c.stopQuietly()
+	c.idle()
+	c.owned.Wait()
 	c.free()
 }
 

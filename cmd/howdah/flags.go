@@ -23,17 +23,19 @@ type databaseFlags struct {
 	artifactFlags
 	MaxBackends  int              `env:"HOWDAH_MAX_BACKENDS" default:"64" placeholder:"N" help:"How many backends run at most, some 10 MB each. More clients than that share them by transaction."`
 	QueueTimeout time.Duration    `env:"HOWDAH_QUEUE_TIMEOUT" default:"30s" help:"How long a session waits for a backend before error 53300."`
+	Housekeeping bool             `env:"HOWDAH_HOUSEKEEPING" default:"true" negatable:"" help:"Make checkpoints as max_wal_size and checkpoint_timeout say."`
 	Settings     []pglite.Setting `name:"set" short:"c" sep:"none" placeholder:"NAME=VALUE" help:"Set a Postgres parameter; may be repeated."`
 }
 
 func (f *databaseFlags) options(log zerolog.Logger) pglite.Options {
 	return pglite.Options{
-		CacheDir:     f.CacheDir,
-		Extensions:   f.Extensions,
-		Settings:     f.Settings,
-		MaxBackends:  f.MaxBackends,
-		QueueTimeout: f.QueueTimeout,
-		Logger:       log,
+		CacheDir:       f.CacheDir,
+		Extensions:     f.Extensions,
+		Settings:       f.Settings,
+		MaxBackends:    f.MaxBackends,
+		NoHousekeeping: !f.Housekeeping,
+		QueueTimeout:   f.QueueTimeout,
+		Logger:         log,
 	}
 }
 

@@ -1,0 +1,125 @@
+package pglite
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/howdahdb/howdah/runtime/vfs"
+)
+
+// A cluster has no checkpointer process: the host asks for a checkpoint when
+// Postgres' own would make one (src/backend/postmaster/checkpointer.c).
+
+// walMeter knows how far the WAL has been written, and how far it had been at
+// the last checkpoint, by what passes the file system.
+type walMeter struct {
+	at, checkpoint atomic.Uint64 // LSNs, in bytes
+}
+
+// walSegmentSize is initdb's default (wal_segment_size).
+const walSegmentSize = 16 << 20
+
+// wrote notes a write that has been done.
+func (m *walMeter) wrote(c *vfs.Change) {
+	if c.Op != vfs.OpWrite {
+		return
+	}
+	if c.Path == controlFile {
+		m.checkpoint.Store(m.at.Load())
+		return
+	}
+	dir, name := path.Split(c.Path)
+	if dir != guestData+"/pg_wal/" {
+		return
+	}
+	if start, ok := segmentStart(name); ok {
+		end := start + uint64(c.Off+c.N)
+		for at := m.at.Load(); end > at && !m.at.CompareAndSwap(at, end); at = m.at.Load() {
+		}
+	}
+}
+
+// segmentStart is the LSN that a WAL segment begins with, by its name: eight
+// hexadecimal digits each of the timeline and of the two parts of its number
+// (XLogFileName, src/include/access/xlog_internal.h).
+func segmentStart(name string) (lsn uint64, ok bool) {
+	if len(name) != 24 || strings.ToUpper(name) != name {
+		return 0, false
+	}
+	high, err := strconv.ParseUint(name[8:16], 16, 32)
+	if err != nil {
+		return 0, false
+	}
+	low, err := strconv.ParseUint(name[16:], 16, 32)
+	if err != nil || low >= 1<<32/walSegmentSize {
+		return 0, false
+	}
+	return high<<32 + low*walSegmentSize, true
+}
+
+// Before and After make the meter the observer of a cluster in memory.
+func (m *walMeter) Before(*vfs.Change) error        { return nil }
+func (m *walMeter) After(c *vfs.Change, _ error)    { m.wrote(c) }
+func (m *walMeter) sinceCheckpoint() (bytes uint64) { return m.at.Load() - m.checkpoint.Load() }
+
+// houseRules say when a checkpoint is due, as the settings had it at the start.
+type houseRules struct {
+	wal   uint64        // so much since the last one, in bytes
+	every time.Duration // or so long, when there was something
+}
+
+// readRules reads them. Postgres begins a checkpoint that is to be done, at
+// completion_target, before max_wal_size is reached (CalculateCheckpointSegments
+// in src/backend/access/transam/xlog.c).
+func (c *Cluster) readRules(ctx context.Context) (r houseRules, err error) {
+	rows, err := c.asHost(ctx, `select (pg_size_bytes(current_setting('max_wal_size')) / (1 + current_setting('checkpoint_completion_target')::float8))::int8,
+		extract(epoch from current_setting('checkpoint_timeout')::interval)::int8`)
+	if err != nil {
+		return r, err
+	}
+	if r.wal, err = strconv.ParseUint(rows[0][0], 10, 64); err != nil {
+		return r, fmt.Errorf("pglite: max_wal_size: %w", err)
+	}
+	s, err := strconv.Atoi(rows[0][1])
+	if err != nil {
+		return r, fmt.Errorf("pglite: checkpoint_timeout: %w", err)
+	}
+	r.every = time.Duration(s) * time.Second
+	return r, nil
+}
+
+const (
+	houseInterval = time.Second
+	// quietWAL is what a checkpoint itself writes, and a running server now
+	// and then: no reason for another one.
+	quietWAL = 4096
+)
+
+// keepHouse makes checkpoints until ctx ends.
+func (c *Cluster) keepHouse(ctx context.Context, r houseRules) {
+	tick := time.NewTicker(houseInterval)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.done:
+			return
+		case <-tick.C:
+		}
+		wal := c.wal.sinceCheckpoint()
+		if wal < r.wal && (wal <= quietWAL || time.Since(last) < r.every) {
+			continue
+		}
+		if _, err := c.asHost(ctx, "checkpoint"); err != nil && ctx.Err() == nil {
+			c.log.Warn().Err(err).Msg("no checkpoint could be made")
+		}
+		last = time.Now()
+	}
+}
