@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	goruntime "runtime"
 	"runtime/debug"
@@ -14,7 +15,7 @@ import (
 )
 
 // usage is what a process holds of things that Close gives back.
-type usage struct{ goroutines, mappings, pages int }
+type usage struct{ goroutines, mappings, pages, files int }
 
 func measure(t *testing.T) usage {
 	t.Helper()
@@ -31,7 +32,11 @@ func measure(t *testing.T) usage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return usage{goruntime.NumGoroutine(), bytes.Count(maps, []byte("\n")), resident}
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return usage{goruntime.NumGoroutine(), bytes.Count(maps, []byte("\n")), resident, len(files)}
 }
 
 // TestClose: a thousand processes come and go, those that fail to start among
@@ -40,7 +45,11 @@ func TestClose(t *testing.T) {
 	m := newMachine(t)
 	tree := vfs.NewMemory(vfs.MemoryOptions{})
 	defer tree.Close()
-	ns := vfs.NewNamespace(tree)
+	ns, shm := vfs.NewNamespace(tree), vfs.NewShared()
+	defer shm.Close()
+	if err := errors.Join(ns.Mkdir("/shm", 0o777), ns.Mount("/shm", shm)); err != nil {
+		t.Fatal(err)
+	}
 	b, e := jumpProgram()
 	src := Source{Name: "good", Wasm: b, Table: []TableFunc{{Name: "go", Sig: signature("i_i"), Call: func(*Instance, []uint64) {}}}}
 	good, err := m.Compile(t.Context(), src)
@@ -64,6 +73,10 @@ func TestClose(t *testing.T) {
 		g.file("/f", "content")
 		p := g.mmap(g.open("/f", oRDWR), 7, protRead|protWrite, mapShared, 0)
 		copy(g.Bytes(p, 7), "written")
+		g.file("/shm/f", "content")
+		p = g.mmap(g.open("/shm/f", oRDWR), 7, protRead|protWrite, mapShared, 0)
+		copy(g.Bytes(p, 7), "written")
+		g.want(0, "__syscall_unlinkat", atFDCWD, "/shm/f", 0)
 		copy(g.Bytes(guestPages, guestSize-guestPages), bytes.Repeat([]byte("in use"), 100000))
 		g.want(41, "try", e.deepPass, 40)
 		g.want(0, "try", e.throw, 1)
@@ -89,7 +102,7 @@ func TestClose(t *testing.T) {
 	// The collector's own arenas and threads come and go, under the race
 	// detector by tens of megabytes; one leak a cycle would be a thousand, and
 	// a memory has 150 pages in use.
-	if after.goroutines > before.goroutines+2 || after.mappings > before.mappings+50 || after.pages > before.pages+16384 {
+	if after.goroutines > before.goroutines+2 || after.mappings > before.mappings+50 || after.files > before.files+20 || after.pages > before.pages+16384 {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 }

@@ -24,6 +24,16 @@
 // no frame of it is on any stack, and what the Instance holds is its whole
 // state. The exceptions say so in their comment.
 //
+// # Shared memory
+//
+// Instances share memory as processes do: a linear.Segment is mapped into each
+// of their memories. A guest does so by a shared mmap of a file in a
+// vfs.Shared; the owner of instances by linear.Memory.Map, and by Share for
+// what an instance has already. Programs compiled without threads have no
+// atomic instructions: their owner lets one of those that share memory run at
+// a time. Process.Blocking is where he may let another run meanwhile, and
+// Source.Calls are places in the program's code at which he is asked.
+//
 // # setjmp and longjmp
 //
 // The compiler turns calls that may longjmp into imports invoke_SIG(index,

@@ -393,7 +393,9 @@ func TestDevices(t *testing.T) {
 // TestBlocking: what waits for a disk runs inside of Blocking, its error comes
 // through, and what fails before runs nowhere.
 func TestBlocking(t *testing.T) {
-	fault := vfs.NewFault(vfs.NewMemory(vfs.MemoryOptions{}))
+	tree := vfs.NewMemory(vfs.MemoryOptions{})
+	defer tree.Close()
+	fault := vfs.NewFault(tree)
 	var blocked, synced int
 	proc := Process{FS: vfs.NewNamespace(fault), Blocking: func(do func()) {
 		blocked++

@@ -1,9 +1,11 @@
 package runtime
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"syscall"
 
 	"github.com/howdahdb/howdah/runtime/linear"
@@ -46,13 +48,13 @@ type mapping struct {
 	off    int64
 	length uint32
 	write  bool // what the guest stores belongs in the file
-	pages  bool // it is the file's pages, not a copy
+	pages  bool // it is the file's own, not a copy
 }
 
 // mmapFile: _mmap_js(length, prot, flags, fd, offset i64, allocated*, addr*).
 // Files only; libc serves anonymous maps. A shared mapping of a file that has
-// pages (vfs.Segmented) is those. Any other is a copy: a shared one that may be
-// written is written back when it ends.
+// pages (vfs.Segmented) is those, all of them. Any other is a copy: a shared
+// one that may be written is written back when it ends.
 func mmapFile(i *Instance, a args) (uint32, errno) {
 	const protWrite, mapShared = 2, 1
 	d, e := i.fds.get(a.fd(3))
@@ -79,33 +81,44 @@ func mmapFile(i *Instance, a args) (uint32, errno) {
 	if p == 0 {
 		return 0, eNOMEM
 	}
-	if shared := a.u32(2)&mapShared != 0; shared && off == 0 {
-		if e, ok := i.mapPages(d, p, size); ok {
-			if e == 0 {
-				i.PutUint32(a.u32(5), 1)
-				i.PutUint32(a.u32(6), p)
-			}
-			return 0, e
+	m := mapping{d: d, off: off, length: length, write: write}
+	if e := i.mapAt(p, size, &m, a.u32(2)&mapShared != 0); e != 0 {
+		if _, err := i.Call("free", r); err != nil {
+			panic(err)
 		}
-	}
-	if err := i.mem.Discard(p, size); err != nil {
-		clear(i.Bytes(p, size))
-	}
-	if _, err := d.file.ReadAt(i.Bytes(p, length), off); err != nil {
-		if _, ferr := i.Call("free", r); ferr != nil {
-			panic(ferr)
-		}
-		return 0, errnoOf(err)
+		return 0, e
 	}
 	d.refs++
-	i.maps[p] = mapping{d: d, off: off, length: length, write: write}
+	i.maps[p] = m
 	i.PutUint32(a.u32(5), 1)
 	i.PutUint32(a.u32(6), p)
 	return 0, 0
 }
 
+// mapAt puts what m maps at p, where the guest has size bytes, in whole pages.
+func (i *Instance) mapAt(p, size uint32, m *mapping, shared bool) errno {
+	if f, ok := m.d.file.(vfs.Segmented); ok && shared {
+		seg, err := f.Segment()
+		switch {
+		case vfs.Errno(err) == syscall.ENOTSUP: // no pages to map
+		case err != nil:
+			return errnoOf(err)
+		case m.off != 0 || seg.Size() != uint64(size):
+			return eINVAL // only all of it is mapped
+		default:
+			m.length, m.pages = size, true
+			return errnoOf(i.mem.Map(p, seg))
+		}
+	}
+	if err := i.mem.Discard(p, size); err != nil {
+		clear(i.Bytes(p, size))
+	}
+	_, err := m.d.file.ReadAt(i.Bytes(p, m.length), m.off)
+	return errnoOf(err)
+}
+
 // munmapFile: _munmap_js(addr, length, prot, flags, fd, offset i64). libc
-// frees the memory.
+// frees the memory, which by then must be the guest's alone again.
 func munmapFile(i *Instance, a args) (uint32, errno) {
 	if _, ok := i.maps[a.u32(0)]; !ok {
 		return 0, eINVAL
@@ -118,15 +131,13 @@ func munmapFile(i *Instance, a args) (uint32, errno) {
 func (i *Instance) unmap(p uint32) error {
 	m := i.maps[p]
 	delete(i.maps, p)
+	var err error
 	if m.pages {
-		err := i.mem.Unmap(p, m.length)
-		return errors.Join(err, m.d.release())
+		err = i.mem.Unmap(p, m.length)
+	} else {
+		err = i.writeBack(p, m)
 	}
-	err := i.writeBack(p, m)
-	if cerr := m.d.release(); err == nil {
-		err = cerr
-	}
-	return err
+	return errors.Join(err, m.d.release())
 }
 
 func (i *Instance) writeBack(p uint32, m mapping) error {
@@ -169,41 +180,18 @@ func pages(n uint32) uint64 {
 	return (uint64(n) + linear.PageSize - 1) &^ (linear.PageSize - 1)
 }
 
-// mapPages maps a file's own pages over size bytes at p. ok is false when it
-// has none.
-func (i *Instance) mapPages(d *description, p, size uint32) (e errno, ok bool) {
-	f, ok := d.file.(vfs.Segmented)
-	if !ok {
-		return 0, false
-	}
-	seg, err := f.Segment()
-	switch {
-	case vfs.Errno(err) == syscall.ENOTSUP:
-		return 0, false
-	case err != nil:
-		return errnoOf(err), true
-	case seg.Size() != uint64(size):
-		return eINVAL, true
-	}
-	if err := i.mem.Map(p, seg); err != nil {
-		return errnoOf(err), true
-	}
-	d.refs++
-	i.maps[p] = mapping{d: d, length: size, pages: true}
-	return 0, true
-}
-
 // Mapping is a file that the guest has mapped.
 type Mapping struct {
 	Addr, Length uint32 // the length is in whole pages when they are the file's own
 	Path         string // as it was opened
 }
 
-// Mappings lists what the guest has mapped.
+// Mappings lists what the guest has mapped, by address.
 func (i *Instance) Mappings() []Mapping {
-	var all []Mapping
+	all := make([]Mapping, 0, len(i.maps))
 	for p, m := range i.maps {
 		all = append(all, Mapping{p, m.length, m.d.name})
 	}
+	slices.SortFunc(all, func(a, b Mapping) int { return cmp.Compare(a.Addr, b.Addr) })
 	return all
 }

@@ -37,6 +37,19 @@ func NewSegment(size uint64) (*Segment, error) {
 // Size is the number of bytes.
 func (s *Segment) Size() uint64 { return s.size }
 
+// ReadAt copies out of the segment. It is not atomic beside a guest that stores
+// there.
+func (s *Segment) ReadAt(p []byte, off int64) (int, error) { return s.file.ReadAt(p, off) }
+
+// WriteAt copies into the segment; what does not fit is an error, and nothing
+// is written.
+func (s *Segment) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || uint64(off) > s.size || uint64(len(p)) > s.size-uint64(off) {
+		return 0, fmt.Errorf("write [%#x, +%#x) of a segment of %#x bytes", off, len(p), s.size)
+	}
+	return s.file.WriteAt(p, off)
+}
+
 // Close frees the descriptor: the segment can't be mapped any more. Where it
 // is mapped it stays.
 func (s *Segment) Close() error { return s.file.Close() }

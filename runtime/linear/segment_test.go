@@ -3,6 +3,7 @@ package linear
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -116,6 +117,38 @@ func TestMapErrors(t *testing.T) {
 		}
 	}
 	must(t, m.Map(end-4*PageSize, s))
+}
+
+// TestSegmentReadWrite: by offset and by a mapping it is the same bytes.
+func TestSegmentReadWrite(t *testing.T) {
+	s := newSegment(t, 2)
+	m := newMemory(t)
+	must(t, m.Map(0, s))
+	b := m.Bytes()[:2*PageSize]
+	for _, c := range []struct {
+		off int64
+		p   string
+		ok  bool
+	}{
+		{0, "at the start", true}, {PageSize - 3, "between", true}, {2*PageSize - 4, "last", true},
+		{2*PageSize - 3, "last", false}, {2 * PageSize, "x", false}, {-1, "x", false}, {1 << 62, "x", false},
+	} {
+		n, err := s.WriteAt([]byte(c.p), c.off)
+		if (err == nil) != c.ok {
+			t.Errorf("write at %d: %d, %v", c.off, n, err)
+		}
+		if c.ok && string(b[c.off:][:len(c.p)]) != c.p {
+			t.Errorf("the memory has %q at %d", b[c.off:][:len(c.p)], c.off)
+		}
+	}
+	copy(b[100:], "stored")
+	got := make([]byte, 6)
+	if n, err := s.ReadAt(got, 100); n != 6 || err != nil || string(got) != "stored" {
+		t.Errorf("read %q, %v", got[:n], err)
+	}
+	if n, err := s.ReadAt(got, 2*PageSize-4); n != 4 || err != io.EOF || string(got[:n]) != "last" {
+		t.Errorf("read %q, %v", got[:n], err)
+	}
 }
 
 // TestShare: the contents stay, in what is touched and in what is not, and are

@@ -63,6 +63,11 @@ func TestSuite(t *testing.T) {
 			t.Cleanup(func() { m.Close() })
 			return m
 		},
+		"shared": func(t *testing.T) vfs.FS {
+			s := vfs.NewShared()
+			t.Cleanup(func() { s.Close() })
+			return s
+		},
 		"fault": func(t *testing.T) vfs.FS { return vfs.NewFault(newMemory(t)) },
 	} {
 		t.Run(name, func(t *testing.T) { vfstest.TestFS(t, open) })

@@ -4,8 +4,9 @@
 // links; an open file ([File]) is addressed by offset and has no position of
 // its own (descriptors and their offsets belong to the program, see package
 // runtime). [Memory] keeps files as reference-counted blocks outside the Go
-// heap, [Dir] keeps them in a directory of the host, and [Namespace] joins file
-// systems into one tree by mount points. For tests, [Fault] breaks calls on
+// heap, [Dir] keeps them in a directory of the host, [Shared] has files that
+// several programs can map, and [Namespace] joins file systems into one tree by
+// mount points. For tests, [Fault] breaks calls on
 // purpose and [Crash] forgets what was not synced. Package vfstest is the suite
 // that all of them pass.
 //
