@@ -1,164 +1,167 @@
-// Package peers measures Howdah beside its peers: PGlite with its socket
-// server on Node, and a native PostgreSQL. It has no code of its own.
+// Package peers measures Howdah beside its peers: PGlite with its socket server
+// on Node and on Bun, and native PostgreSQL 18 and 15. Every server is a process
+// of its own, and so is the load. It has no code of its own.
+//
+//	go test -run '^$' -bench . -benchtime 1x ./pglite/internal/peers
+//	go test -run '^$' -bench Pgbench/fast/select/simple -benchtime 1x \
+//		./pglite/internal/peers -seconds 10 -clients 8 -servers howdah,bun
+//
+// Absolute figures are the machine's; what one table says of two servers can be
+// compared, since they took turns within seconds. A peer that is not at hand is
+// left out with the reason, and what a server can't do "fails" with its words.
 package peers
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
-	"text/tabwriter"
-	"time"
-
-	"github.com/howdahdb/howdah/pglite/internal/need"
 )
 
-var seconds = flag.Int("seconds", 3, "length of each run of pgbench")
+var (
+	seconds     = flag.Int("seconds", 1, "length of each measurement; with -short it is a few transactions")
+	clientList  = flag.String("clients", "1,8,32", "numbers of pgbench's clients; with -short 8")
+	serverNames = flag.String("servers", "", "only these, by the names that the tables use; empty for all")
+)
 
-// BenchmarkPgbench runs pgbench against all servers in turn, mode by mode, and
-// prints one table: transactions a second, and how many times as many Howdah
-// does. A peer that is not at hand is left out with the reason; a mode that a
-// server can't run "fails". Absolute figures are the machine's; the ratios of
-// one table can be compared.
+// aimClients is at how many clients Howdah's aims are set.
+const aimClients = 8
+
+// work is a folder for what several benchmarks use.
+var work string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	var err error
+	if work, err = os.MkdirTemp("", "howdah-peers-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	os.RemoveAll(work)
+	os.Exit(status)
+}
+
+// command is the howdah of this source tree, as users run it.
+var command = sync.OnceValues(func() (string, error) {
+	bin := filepath.Join(work, "howdah")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/howdahdb/howdah/cmd/howdah").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	// The first start compiles Postgres, and keeps memory from that.
+	if out, err := exec.Command(bin, "run", "--", "go", "version").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("first start: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// clientCounts are the numbers of clients to measure with.
+func clientCounts(b *testing.B) []int {
+	if testing.Short() {
+		return []int{aimClients}
+	}
+	var counts []int
+	for field := range strings.SplitSeq(*clientList, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil || n < 1 {
+			b.Fatalf("-clients %s: %q is no number of clients", *clientList, field)
+		}
+		counts = append(counts, n)
+	}
+	return counts
+}
+
+// chosen leaves the servers that -servers names.
+func chosen(servers ...*server) []*server {
+	if *serverNames == "" {
+		return servers
+	}
+	names := strings.Split(*serverNames, ",")
+	return slices.DeleteFunc(servers, func(s *server) bool { return !slices.Contains(names, s.name) })
+}
+
+// group is servers that are measured by the same scripts, in turn.
+type group struct {
+	name, title string
+	servers     []*server
+	scripts     []script
+	modes       []string // of pgbench's -M
+	scaling     bool     // also say how much more many clients do than few
+}
+
+// BenchmarkPgbench runs pgbench against all servers in turn, script by script,
+// and prints a table per group: transactions a second, and how many times as
+// many the first server does. The column in-process is the reciprocal of what
+// the same messages cost a session in this process, without a socket.
 func BenchmarkPgbench(b *testing.B) {
-	pgbench := need.Pgbench(b)
-	has := func(peer string, check func(b *testing.B)) (ok bool) {
-		b.Run("has/"+peer, func(b *testing.B) {
-			check(b)
-			ok = true
-		})
-		return ok
-	}
-	hasNative := has("native", func(b *testing.B) { need.NativePostgres(b) })
-	hasNode := has("pglite-socket", func(b *testing.B) { need.Node(b); need.Npm(b) })
-
-	fast := []*server{howdah(b, "")}
-	durable := []*server{howdah(b, b.TempDir())}
-	if hasNode {
-		fast = append(fast, pgliteSocket(b))
-	}
-	if hasNative {
-		fast = append(fast, native(b, "fsync=off"))
-		durable = append(durable, native(b, "fsync=on"))
-	}
-	for _, group := range []struct {
-		title   string
-		servers []*server
-	}{{"without fsync", fast}, {"durable", durable}} {
-		table := compare(b, pgbench, group.servers)
-		fmt.Printf("\npgbench, scale 1, %d s a run, %s: transactions/s\n%s\n", *seconds, group.title, table)
+	durable := howdah("howdah", "--data-dir", b.TempDir())
+	durable18, durable15 := native18("native18", "fsync=on"), native15("native15", "fsync=on")
+	groups := []group{{
+		name: "fast", title: "in memory, native without fsync",
+		servers: []*server{howdah("howdah"), inProcess(), node(), bun(), native18("native18", "fsync=off"), native15("native15", "fsync=off")},
+		scripts: []script{selectOnly, tpcb},
+		modes:   []string{"simple", "extended", "prepared"},
+	}, {
+		name: "durable", title: "on a directory, with fsync",
+		servers: []*server{durable, durable18, durable15},
+		scripts: []script{tpcb},
+		modes:   []string{"simple", "extended", "prepared"},
+	}, {
+		name: "commits", title: "one insert a transaction, with fsync; async is synchronous_commit=off",
+		servers: []*server{durable, durable18, durable15,
+			durable.with("async", "synchronous_commit=off"), durable18.with("async18", "synchronous_commit=off")},
+		scripts: []script{insertOne},
+		modes:   []string{"prepared"},
+		scaling: true,
+	}}
+	for _, g := range groups {
+		g.servers = chosen(g.servers...)
+		if testing.Short() {
+			g.modes = g.modes[:1]
+		}
+		g.run(b)
 	}
 }
 
-// compare runs every mode on every server.
-func compare(b *testing.B, pgbench string, servers []*server) string {
-	var out strings.Builder
-	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "\t\tclients\t")
-	for _, s := range servers {
-		fmt.Fprint(w, s.name, "\t")
+// run measures what -bench chooses of the group, and prints the table.
+func (g *group) run(b *testing.B) {
+	if len(g.servers) == 0 {
+		return
 	}
-	for _, s := range servers[1:] {
-		fmt.Fprint(w, "/ ", s.name, "\t")
-	}
-	fmt.Fprintln(w)
-	idle := make([]float64, len(servers))
-	for k, s := range servers {
-		if err := s.start(s); err != nil {
-			b.Fatalf("%s: %v", s.name, err)
-		}
-		idle[k] = s.residentMB()
-		load(b, pgbench, s)
-	}
-	for _, script := range []struct{ name, flag string }{{"select", "-S"}, {"tpc-b", "-btpcb-like"}} {
-		for _, mode := range []string{"simple", "extended", "prepared"} {
-			for _, clients := range []int{1, 8} {
-				fmt.Fprintf(w, "%s\t%s\t%d\t", script.name, mode, clients)
-				tps := make([]float64, len(servers))
-				for k, s := range servers {
-					var err error
-					if tps[k], err = run(b.Context(), pgbench, s, "-n", script.flag, "-M", mode, "-c", strconv.Itoa(clients), "-T", strconv.Itoa(*seconds)); err != nil {
-						b.Logf("%s, %s %s, %d clients: %v", s.name, script.name, mode, clients, err)
-						fmt.Fprint(w, "fails\t")
-						again(b, pgbench, s)
-						continue
+	t := newTable(g.servers)
+	for _, s := range g.scripts {
+		for _, mode := range g.modes {
+			for _, clients := range clientCounts(b) {
+				row := load{s, mode, clients}
+				b.Run(g.name+"/"+row.String(), func(sub *testing.B) {
+					sub.ReportMetric(0, "ns/op") // it is the length of the run
+					r := t.add(row)
+					for k, s := range g.servers {
+						r.cells[k] = s.measured(b, row)
+						if r.cells[k].rate > 0 {
+							sub.ReportMetric(r.cells[k].rate, s.name+"-tx/s")
+						}
 					}
-					fmt.Fprintf(w, "%.0f\t", tps[k])
-				}
-				for k := range servers[1:] {
-					ratio := "–"
-					if tps[k+1] > 0 {
-						ratio = fmt.Sprintf("%.2f", tps[0]/tps[k+1])
-					}
-					fmt.Fprint(w, ratio, "\t")
-				}
-				fmt.Fprintln(w)
+				})
 			}
 		}
 	}
-	fmt.Fprint(w, "resident\tidle, loaded\tMB\t")
-	for k, s := range servers {
-		if idle[k] == 0 {
-			fmt.Fprint(w, "–\t")
-			continue
+	if len(t.rows) == 0 {
+		return
+	}
+	fmt.Printf("\npgbench, scale 1, %s: transactions/s\n", g.title)
+	if g.scaling {
+		t.scaling()
+		if rate, err := fsyncRate(); err == nil {
+			fmt.Printf("the disk does %.0f fsync/s by itself\n", rate)
 		}
-		fmt.Fprintf(w, "%.0f, %.0f\t", idle[k], s.residentMB())
 	}
-	fmt.Fprintln(w, strings.Repeat("\t", len(servers)-1))
-	w.Flush()
-	for _, s := range servers {
-		s.stop()
-	}
-	return out.String()
-}
-
-// load fills the tables on the server's side, since pglite-socket can't COPY.
-func load(b *testing.B, pgbench string, s *server) {
-	b.Helper()
-	if _, err := run(b.Context(), pgbench, s, "-i", "-q", "-I", "dtGvp"); err != nil && !errors.Is(err, errNoResult) {
-		b.Fatalf("%s: %v", s.name, err)
-	}
-}
-
-// again replaces a server that has failed: an error jams pglite-socket's queue.
-func again(b *testing.B, pgbench string, s *server) {
-	b.Helper()
-	s.stop()
-	if err := s.start(s); err != nil {
-		b.Fatalf("%s: %v", s.name, err)
-	}
-	load(b, pgbench, s)
-}
-
-var (
-	tpsLine     = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
-	errNoResult = errors.New("pgbench reports no transactions")
-)
-
-// run runs pgbench and returns transactions a second.
-func run(ctx context.Context, pgbench string, s *server, args ...string) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(*seconds)*time.Second+time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, pgbench, append(args, s.url)...)
-	cmd.Env = append(os.Environ(), "PGCONNECT_TIMEOUT=10")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("%w: %s", err, lastLine(out))
-	}
-	m := tpsLine.FindSubmatch(out)
-	if m == nil {
-		return 0, errNoResult
-	}
-	return strconv.ParseFloat(string(m[1]), 64)
-}
-
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
+	t.memory()
+	fmt.Println(t)
 }

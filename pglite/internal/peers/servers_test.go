@@ -3,103 +3,156 @@ package peers
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/howdahdb/howdah/pglite/internal/need"
-)
-
-// What the peer is, by its packages on npm.
-const (
-	pglitePackage = "@electric-sql/pglite@0.5.16"
-	socketPackage = "@electric-sql/pglite-socket@0.2.17"
 )
 
 // patience bounds a start: the first one compiles Postgres.
 const patience = 3 * time.Minute
 
-// server is one that pgbench can be run against.
+// server is one that can be measured. It starts when it is first asked for, and
+// ends with the benchmark.
 type server struct {
-	name  string
-	url   string
-	start func(s *server) error // sets url, and process where there is one to watch
-	stop  func()
+	name string
+	// start sets url and stop, and pid where there is a process to look at. It
+	// skips t when the machine lacks something.
+	start func(t testing.TB) error
+	// measure returns transactions a second; nil runs pgbench.
+	measure func(ctx context.Context, l load) (float64, error)
 
-	process *os.Process
+	url  string
+	pid  int // the process, or the parent of all
+	stop func()
+
+	begun  bool
+	absent string  // why it can't be had here
+	idleMB float64 // after start
 }
 
-// howdah is the server of this source tree, as users run it. dir "" is memory.
-func howdah(b *testing.B, dir string) *server {
-	bin := filepath.Join(b.TempDir(), "howdah")
-	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", bin, "github.com/howdahdb/howdah/cmd/howdah").CombinedOutput(); err != nil {
-		b.Fatalf("go build: %v\n%s", err, out)
+// ready starts the server if it is not running yet, and fills pgbench's tables.
+// The error is one of errAbsent when the machine lacks what the server needs.
+func (s *server) ready(b *testing.B) error {
+	if s.absent != "" {
+		return errAbsent(s.absent)
 	}
-	url := regexp.MustCompile(`"url":"([^"]+)"`)
-	args := []string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json"}
-	if dir != "" {
-		args = append(args, "--data-dir", dir)
+	if s.begun {
+		return nil
 	}
-	return &server{name: "howdah", start: func(s *server) error {
-		cmd := exec.Command(bin, args...)
-		stderr, err := cmd.StderrPipe()
+	var err error
+	if s.absent = attempt(b, func(t testing.TB) { err = s.launch(t) }); s.absent != "" {
+		return errAbsent(s.absent)
+	}
+	return err
+}
+
+// launch is ready for a t that start may skip.
+func (s *server) launch(t testing.TB) error {
+	if s.begun {
+		return nil
+	}
+	if err := s.start(t); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	s.begun, s.idleMB = true, treeMB(s.pid, "Pss")
+	if err := fill(t, s); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
+// with is the same server under another name, for clients with a setting of
+// their own.
+func (s *server) with(name, setting string) *server {
+	v := &server{name: name}
+	v.start = func(t testing.TB) error {
+		if err := s.launch(t); err != nil {
+			return err
+		}
+		u, err := url.Parse(s.url)
 		if err != nil {
 			return err
 		}
-		found, err := s.run(b, cmd, stderr, url)
-		s.url = found
-		return err
-	}}
-}
-
-// pgliteSocket installs the peer into a temporary folder. It knows nothing of
-// durability, with or without a folder for its data.
-func pgliteSocket(b *testing.B) *server {
-	node, npm := need.Node(b), need.Npm(b)
-	home := b.TempDir()
-	// The socket's package names an older PGlite as its peer.
-	install := exec.CommandContext(b.Context(), npm, "install", "--no-audit", "--no-fund", "--legacy-peer-deps", "--prefix", home, pglitePackage, socketPackage)
-	if out, err := install.CombinedOutput(); err != nil {
-		b.Fatalf("npm install %s %s: %v\n%s", pglitePackage, socketPackage, err, out)
+		q := u.Query()
+		q.Set("options", "-c "+setting)
+		// libpq knows %20 only.
+		u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
+		v.url, v.stop = u.String(), s.restart
+		return nil
 	}
-	script := filepath.Join(home, "node_modules", "@electric-sql", "pglite-socket", "dist", "scripts", "server.js")
-	return &server{name: "pglite-socket", start: func(s *server) error {
-		port, err := freePort()
-		if err != nil {
-			return err
-		}
-		cmd := exec.Command(node, script, "--port", strconv.Itoa(port), "--max-connections", "16")
-		cmd.Stderr = io.Discard
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			return err
-		}
-		_, err = s.run(b, cmd, stdout, regexp.MustCompile(`(?i)(listening)`))
-		s.url = fmt.Sprintf("postgres://postgres:postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-		return err
-	}}
+	return v
 }
 
-func native(b *testing.B, settings ...string) *server {
-	n := need.StartNative(b, settings...)
-	return &server{name: "native", url: n.URL("postgres"), start: func(*server) error { return nil }, stop: func() {}}
+// restart replaces a server that has failed: an error jams pglite-socket's queue.
+func (s *server) restart() {
+	s.stop()
+	s.begun = false
+}
+
+type errAbsent string
+
+func (e errAbsent) Error() string { return string(e) }
+
+// trial is a test in which something may turn out to be missing.
+type trial struct {
+	testing.TB
+	reason string
+}
+
+func (t *trial) Skipf(format string, args ...any) {
+	t.reason = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func (t *trial) Fatalf(format string, args ...any) {
+	t.TB.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+func (t *trial) Fatal(args ...any) {
+	t.TB.Error(args...)
+	runtime.Goexit()
+}
+
+// attempt runs f and returns why it has skipped, if it has, so that one peer's
+// absence does not skip the others. What f cleans up is b's to do at its end.
+func attempt(b *testing.B, f func(t testing.TB)) (reason string) {
+	t := &trial{TB: b}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f(t)
+	}()
+	<-ended
+	if t.reason == "" && b.Failed() {
+		return "failed to start"
+	}
+	return t.reason
+}
+
+// stopOnce makes f the way to stop the server, which the end of t does too.
+func (s *server) stopOnce(t testing.TB, f func()) {
+	s.stop = sync.OnceFunc(f)
+	t.Cleanup(s.stop)
 }
 
 // run starts a process and waits for a line of its output that ready matches;
-// it returns what the pattern's group is. The process ends by s.stop.
-func (s *server) run(b *testing.B, cmd *exec.Cmd, output io.Reader, ready *regexp.Regexp) (string, error) {
+// it returns what the pattern's group is. end is the signal that ends it.
+func (s *server) run(t testing.TB, cmd *exec.Cmd, output io.Reader, ready *regexp.Regexp, end os.Signal) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	s.process = cmd.Process
+	s.pid = cmd.Process.Pid
 	found := make(chan string, 1)
 	drained := make(chan struct{})
 	go func() {
@@ -114,44 +167,44 @@ func (s *server) run(b *testing.B, cmd *exec.Cmd, output io.Reader, ready *regex
 			}
 		}
 	}()
-	s.stop = func() {
-		_ = cmd.Process.Signal(os.Interrupt)
+	s.stopOnce(t, func() {
+		_ = cmd.Process.Signal(end)
 		kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 		<-drained
 		_ = cmd.Wait()
 		kill.Stop()
-		s.stop = func() {}
-	}
-	b.Cleanup(func() { s.stop() })
-	ctx, cancel := context.WithTimeout(b.Context(), patience)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	select {
 	case url := <-found:
 		return url, nil
 	case <-drained:
-		return "", fmt.Errorf("%s ended while it started", s.name)
+		return "", errors.New("it ended while it started")
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
 }
 
-// residentMB is VmRSS (proc_pid_status(5)) in 10⁶ bytes, 0 where it can't be
-// told.
-func (s *server) residentMB() float64 {
-	if s.process == nil {
-		return 0
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kb * 1024 / 1e6
+var howdahURL = regexp.MustCompile(`"url":"([^"]+)"`)
+
+// howdah runs `howdah serve` with args.
+func howdah(name string, args ...string) *server {
+	s := &server{name: name}
+	s.start = func(t testing.TB) error {
+		bin, err := command()
+		if err != nil {
+			return err
 		}
+		cmd := exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			return err
+		}
+		s.url, err = s.run(t, cmd, stderr, howdahURL, os.Interrupt)
+		return err
 	}
-	return 0
+	return s
 }
 
 func freePort() (int, error) {
@@ -159,6 +212,5 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
