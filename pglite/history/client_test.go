@@ -1,0 +1,224 @@
+package history_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// patience only ends a test whose server does not answer, or does not come back.
+const patience = 60 * time.Second
+
+// fleet is the clients of a server, as the nemesis sees them.
+type fleet struct {
+	t     testing.TB
+	s     *server
+	begun time.Time // of the histories' clock
+
+	mu    sync.Mutex
+	conns map[int]*pgx.Conn // by client
+	done  int               // transactions so far
+}
+
+func newFleet(t testing.TB, s *server) *fleet {
+	return &fleet{t: t, s: s, begun: time.Now(), conns: map[int]*pgx.Conn{}}
+}
+
+// now is the time on the clock that all clients share.
+func (f *fleet) now() time.Duration { return time.Since(f.begun) }
+
+// connect connects as often as it takes: a server that recovers, or isn't there,
+// is part of the plan.
+func (f *fleet) connect(mode pgx.QueryExecMode) (*pgx.Conn, error) {
+	for deadline := time.Now().Add(patience); ; {
+		addr := f.s.address()
+		cfg, err := pgx.ParseConfig("postgres://postgres@" + addr + "/postgres?sslmode=disable")
+		if err != nil {
+			return nil, err
+		}
+		cfg.DefaultQueryExecMode = mode
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		conn, err := pgx.ConnectConfig(ctx, cfg)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("no connection to %s within %v: %w", addr, patience, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// member is one client, on one goroutine. It has a connection most of the time.
+type member struct {
+	f    *fleet
+	id   int
+	mode pgx.QueryExecMode
+	conn *pgx.Conn
+}
+
+// join makes a client; every second one sends simple queries.
+func (f *fleet) join(id int) *member {
+	m := &member{f: f, id: id, mode: pgx.QueryExecModeCacheStatement}
+	if id%2 == 1 {
+		m.mode = pgx.QueryExecModeSimpleProtocol
+	}
+	return m
+}
+
+// ready sees to it that there is a connection outside a transaction.
+func (m *member) ready() error {
+	if m.conn != nil && !m.conn.IsClosed() {
+		if m.conn.PgConn().TxStatus() == 'I' {
+			return nil
+		}
+		if _, err := m.exec("rollback"); err == nil {
+			return nil
+		}
+	}
+	m.leave()
+	conn, err := m.f.connect(m.mode)
+	if err != nil {
+		return err
+	}
+	m.conn = conn
+	m.f.mu.Lock()
+	defer m.f.mu.Unlock()
+	m.f.conns[m.id] = conn
+	return nil
+}
+
+func (m *member) leave() {
+	m.f.mu.Lock()
+	delete(m.f.conns, m.id)
+	m.f.mu.Unlock()
+	if m.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = m.conn.Close(ctx) // it may be dead already
+		m.conn = nil
+	}
+}
+
+// finished counts a transaction.
+func (f *fleet) finished() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done++
+}
+
+func (m *member) exec(sql string, args ...any) (pgconn.CommandTag, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tag, err := m.conn.Exec(ctx, sql, args...)
+	return tag, m.answered(sql, err)
+}
+
+// query gives all rows of a query.
+func query[T any](m *member, row pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	rows, err := m.conn.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, m.answered(sql, err)
+	}
+	all, err := pgx.CollectRows(rows, row)
+	return all, m.answered(sql, err)
+}
+
+// answered makes silence a failure of the test. Everything else may happen.
+func (m *member) answered(sql string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		m.f.t.Errorf("client %d: no answer within %v to %s", m.id, patience, sql)
+	}
+	return err
+}
+
+// refused tells an error that leaves the session alive, whose transaction is
+// therefore known to be rolled back, from one after which nothing is known.
+func refused(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Severity == "ERROR"
+}
+
+func sqlState(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// cut closes a connection's socket under its client.
+func cut(conn *pgx.Conn, reset bool) {
+	nc := conn.PgConn().Conn()
+	if tcp, ok := nc.(*net.TCPConn); ok && reset {
+		_ = tcp.SetLinger(0)
+	}
+	_ = nc.Close()
+}
+
+// run lets clients work side by side until each has ended, and fails t with
+// what stops one.
+func (f *fleet) run(clients int, work func(*member) error) {
+	var wg sync.WaitGroup
+	for id := range clients {
+		wg.Go(func() {
+			m := f.join(id)
+			defer m.leave()
+			if err := work(m); err != nil {
+				f.t.Errorf("client %d: %v", id, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// must runs SQL on a connection of its own and gives the values of its first
+// column.
+func (f *fleet) must(sql string) []string {
+	f.t.Helper()
+	m := f.join(-1)
+	defer m.leave()
+	if err := m.ready(); err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	results, err := m.conn.PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil {
+		f.t.Fatalf("%s: %v", sql, err)
+	}
+	var out []string
+	for _, r := range results {
+		for _, row := range r.Rows {
+			out = append(out, string(row[0]))
+		}
+	}
+	return out
+}
+
+// settled waits until the sessions of clients that are gone have ended.
+func (f *fleet) settled() {
+	f.t.Helper()
+	const others = `select state || ': ' || query from pg_stat_activity
+		where backend_type = 'client backend' and pid <> pg_backend_pid()`
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		left := f.must(others)
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			f.t.Errorf("of clients that are gone there is still %q", left)
+			return
+		}
+	}
+}
