@@ -24,6 +24,7 @@ type serveCmd struct {
 	TLSCert         string `name:"tls-cert" env:"HOWDAH_TLS_CERT" placeholder:"FILE" help:"Certificate chain (PEM), for TLS."`
 	TLSKey          string `name:"tls-key" env:"HOWDAH_TLS_KEY" placeholder:"FILE" help:"Private key (PEM) of the certificate."`
 	RequirePassword bool   `env:"HOWDAH_REQUIRE_PASSWORD" help:"Ask for a password on loopback and on the Unix socket too."`
+	MaxClients      int    `env:"HOWDAH_MAX_CLIENTS" default:"10000" placeholder:"N" help:"How many clients may be connected; one more gets error 53300."`
 	InsecureListen  bool   `env:"HOWDAH_INSECURE_LISTEN" help:"Allow an address off loopback without --password-file and TLS."`
 	databaseFlags
 	logFlags `set:"log_level=info"`
@@ -91,6 +92,9 @@ func (c *serveCmd) Run() error {
 // front decides whom the server lets in, and refuses to let in strangers
 // without being told to.
 func (c *serveCmd) front(log zerolog.Logger) (wire.Options, error) {
+	if c.MaxClients <= 0 {
+		return wire.Options{}, usagef("--max-clients must be positive")
+	}
 	certificate, err := c.tlsConfig()
 	if err != nil {
 		return wire.Options{}, usageError{err}
@@ -102,7 +106,7 @@ func (c *serveCmd) front(log zerolog.Logger) (wire.Options, error) {
 	} else if err != nil {
 		return wire.Options{}, usageError{err}
 	}
-	front := wire.Options{TLS: certificate, Logger: log}
+	front := wire.Options{TLS: certificate, Logger: log, MaxClients: c.MaxClients}
 	if c.RequirePassword {
 		front.Auth = wire.RequirePassword
 	}
