@@ -3,6 +3,8 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -154,7 +156,7 @@ func TestDlopen(t *testing.T) {
 func TestDlopenRefuses(t *testing.T) {
 	w := newDLWorld(t)
 	i := w.instance()
-	before := w.call(i, "emscripten_builtin_memalign", 0, 0)
+	before := w.call(i, "emscripten_builtin_memalign", 16, 16)
 	for name, want := range map[string]string{
 		"/refused.so": "/refused.so: undefined symbols: aardvark, zebra",
 		"/none.so":    "/none.so: no such file",
@@ -167,7 +169,7 @@ func TestDlopenRefuses(t *testing.T) {
 			t.Errorf("dlopen %s: %d, error %q, expected %q", name, ok, w.dlerror(i), want)
 		}
 	}
-	if after := w.call(i, "emscripten_builtin_memalign", 0, 0); after != before+65536 {
+	if after := w.call(i, "emscripten_builtin_memalign", 16, 16); after != before+16 {
 		t.Error("a refused module was given memory")
 	}
 	if steps := i.LinkSteps(); len(steps) != 0 {
@@ -237,6 +239,69 @@ func TestLargeModule(t *testing.T) {
 	if steps := i.LinkSteps(); len(steps) != 4 {
 		t.Errorf("%d steps, expected the load and 3 blocks", len(steps))
 	}
+}
+
+// TestSideModuleVariants: what the cache of machine code keeps for a module
+// does not depend on the instance, unless that has a whole page of memory more
+// in use. Then it is modules without a function.
+func TestSideModuleVariants(t *testing.T) {
+	ctx := context.Background()
+	w := &dlWorld{t: t, next: 2048, fs: vfs.NewNamespace(vfs.NewMemory(vfs.MemoryOptions{}))}
+	w.write("/side.so", dlSide())
+	cache := t.TempDir()
+	var err error
+	if w.m, err = runtime.NewMachine(ctx, runtime.MachineOptions{CompileCache: cache}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.m.Close(ctx) })
+	if w.p, err = w.m.Compile(ctx, runtime.Source{Name: "dl", Wasm: dlProgram()}); err != nil {
+		t.Fatal(err)
+	}
+	// load links the module in an instance with n bytes in use, and tells
+	// how many files that made and how large they are at most.
+	load := func(n uint32) (made int, largest int64) {
+		before := codeFiles(t, cache)
+		i := w.instance()
+		w.call(i, "emscripten_builtin_memalign", 16, uint64(n))
+		w.mustOpen(i, "/side.so")
+		for name, size := range codeFiles(t, cache) {
+			if _, ok := before[name]; !ok {
+				made, largest = made+1, max(largest, size)
+			}
+		}
+		return made, largest
+	}
+	if made, largest := load(16); made == 0 || largest < 1000 {
+		t.Fatalf("the first made %d files of at most %d bytes: this test knows nothing", made, largest)
+	}
+	for n := uint32(1000); n <= 20_000; n += 1000 {
+		if made, _ := load(n); made > 0 {
+			t.Errorf("an instance with %d bytes in use made %d files", n, made)
+		}
+	}
+	if made, largest := load(100_000); made == 0 || largest > 100 {
+		t.Errorf("at another page %d files of at most %d bytes were made", made, largest)
+	}
+}
+
+// codeFiles gives the files of a cache of machine code with their sizes.
+func codeFiles(t *testing.T, dir string) map[string]int64 {
+	t.Helper()
+	files := map[string]int64{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			files[name] = info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func TestRelink(t *testing.T) {

@@ -48,8 +48,9 @@ func dlProgram() []byte {
 	export("quadruple", sig(1, 1), code(nil).LocalGet(0).LocalGet(0).I32Add().LocalGet(0).I32Add().LocalGet(0).I32Add())
 	// The stack grows down, by 256 bytes whatever is asked.
 	export("_emscripten_stack_alloc", sig(1, 1), code(nil).GlobalGet(sp).I32Const(^uint32(255)).I32Add().GlobalSet(sp).GlobalGet(sp))
-	// One allocation is at most 65,536 bytes.
-	export("emscripten_builtin_memalign", sig(2, 1), code(nil).GlobalGet(heap).I32Const(65536).I32Add().GlobalSet(heap).GlobalGet(heap))
+	up := code(nil).GlobalGet(heap).LocalGet(0).I32Add().I32Const(^uint32(0)).I32Add().I32Const(0).LocalGet(0)
+	up = append(up, 0x6b, 0x71).GlobalSet(heap) // i32.sub, i32.and: heap up to a multiple
+	export("emscripten_builtin_memalign", sig(2, 1), up.GlobalGet(heap).GlobalGet(heap).LocalGet(1).I32Add().GlobalSet(heap))
 	export("free", sig(1, 0), nil)
 	export("__dl_seterr", sig(2, 0), code(nil).LocalGet(0).GlobalSet(lastError))
 	b.Elements(1, triple)
