@@ -67,7 +67,7 @@ type member struct {
 
 // join makes a client; every second one sends simple queries.
 func (f *fleet) join(id int) *member {
-	m := &member{f: f, id: id, mode: pgx.QueryExecModeCacheStatement}
+	m := &member{f: f, id: id, mode: pgx.QueryExecModeExec}
 	if id%2 == 1 {
 		m.mode = pgx.QueryExecModeSimpleProtocol
 	}

@@ -22,6 +22,14 @@ const (
 	soakVar = "HOWDAH_SOAK"
 )
 
+// Soak leaves a test whose smallest useful size is large to the soak run.
+func Soak(t testing.TB) {
+	t.Helper()
+	if os.Getenv(soakVar) == "" {
+		t.Skipf("%s=1 runs it", soakVar)
+	}
+}
+
 // Size is how many rounds a randomised test does: whole of them in a soak run,
 // a tenth of them otherwise.
 func Size(whole int) int {
