@@ -26,7 +26,16 @@ import (
 //go:embed testdata/node
 var nodeFiles embed.FS
 
-func TestNode(t *testing.T) {
+func nodeTests() (tests []test) {
+	for _, program := range []string{"pg", "postgres", "knex", "kysely"} {
+		tests = append(tests, test{program, func(t *testing.T, db database) { runNode(t, program+".mjs", db) }, 0})
+	}
+	return tests
+}
+
+// runNode runs a program of node:test. It gets the database's address and nothing
+// else of the tester's environment that means a server.
+func runNode(t *testing.T, program string, db database) {
 	node, modules := need.Node(t), nodeModules(t)
 	files, err := fs.Sub(nodeFiles, "testdata/node")
 	if err != nil {
@@ -37,16 +46,6 @@ func TestNode(t *testing.T) {
 	if err := errors.Join(os.CopyFS(dir, files), os.Symlink(modules, filepath.Join(dir, "node_modules"))); err != nil {
 		t.Fatal(err)
 	}
-	var tests []test
-	for _, program := range []string{"pg", "postgres", "knex", "kysely"} {
-		tests = append(tests, test{program, func(t *testing.T, db database) { runNode(t, node, dir, program+".mjs", db) }})
-	}
-	onBoth(t, tests)
-}
-
-// runNode runs a program of node:test in dir. It gets the database's address and
-// nothing else of the tester's environment that means a server.
-func runNode(t *testing.T, node, dir, program string, db database) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, "--test-reporter=spec", program)

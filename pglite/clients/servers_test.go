@@ -38,11 +38,12 @@ func startNative(t *testing.T) *server {
 	return &server{name: "native", addr: net.JoinHostPort(n.Host, strconv.Itoa(n.Port))}
 }
 
-// startHowdah serves a cluster in memory on a loopback port until the end of t.
-func startHowdah(t *testing.T) *server {
+// startHowdah serves a cluster in memory on a loopback port until the end of t;
+// backends 0 is Howdah's default.
+func startHowdah(t *testing.T, backends int) *server {
 	t.Helper()
 	log := zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.FatalLevel)
-	c, err := pglite.Open(t.Context(), pglite.Options{Logger: log})
+	c, err := pglite.Open(t.Context(), pglite.Options{Logger: log, MaxBackends: backends})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,29 +78,6 @@ func startHowdah(t *testing.T) *server {
 
 // patience only ends a test whose server has stopped answering.
 const patience = time.Minute
-
-// test is one client's behaviour, run in a fresh database.
-type test struct {
-	name string
-	run  func(t *testing.T, db database)
-}
-
-// onBoth runs the tests on the native server, which shows that they ask for what
-// Postgres does, and then on Howdah.
-func onBoth(t *testing.T, tests []test) {
-	for _, start := range []struct {
-		name string
-		run  func(*testing.T) *server
-	}{{"native", startNative}, {"howdah", startHowdah}} {
-		t.Run(start.name, func(t *testing.T) { start.run(t).run(t, tests) })
-	}
-}
-
-func (s *server) run(t *testing.T, tests []test) {
-	for _, c := range tests {
-		t.Run(c.name, func(t *testing.T) { c.run(t, s.newDatabase(t)) })
-	}
-}
 
 var databases atomic.Int32
 

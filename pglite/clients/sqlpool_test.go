@@ -13,23 +13,21 @@ import (
 	"github.com/howdahdb/howdah/pglite/driver"
 )
 
-func TestSQLPool(t *testing.T) { onBoth(t, sqlTests(openStdlib)) }
-
-// TestSQLPoolInProcess has no native counterpart: a pipe takes the place of TCP,
-// and the same must come of it.
-func TestSQLPoolInProcess(t *testing.T) { startHowdah(t).run(t, sqlTests(openDriver)) }
-
+// sqlTests are those of a pool of database/sql that open makes: of pgx over TCP,
+// and on Howdah of pglite/driver too.
 func sqlTests(open func(*testing.T, database) *sql.DB) (tests []test) {
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T, db database, pool *sql.DB)
+
+		shared int
 	}{
-		{"transfers", testSQLTransfers},
-		{"serializable", testSQLSerializable},
-		{"prepared", testSQLPrepared},
-		{"open rows", testSQLOpenRows},
-		{"cancel", testSQLCancel},
-		{"read only", testSQLReadOnly},
+		{"transfers", testSQLTransfers, fewBackends},
+		{"serializable", testSQLSerializable, fewBackends},
+		{"prepared", testSQLPrepared, fewBackends},
+		{"open rows", testSQLOpenRows, 0},
+		{"cancel", testSQLCancel, 0},
+		{"read only", testSQLReadOnly, fewBackends},
 	} {
 		tests = append(tests, test{c.name, func(t *testing.T, db database) {
 			pool := open(t, db)
@@ -41,7 +39,7 @@ func sqlTests(open func(*testing.T, database) *sql.DB) (tests []test) {
 				}
 			})
 			c.run(t, db, pool)
-		}})
+		}, c.shared})
 	}
 	return tests
 }
