@@ -287,7 +287,6 @@ func judge(t testing.TB, l elle.Level, h []elle.Txn) []elle.Finding {
 // What a level allows has to show where it is weak, lest a workload that no
 // longer contends pass for an isolated one.
 func TestListAppend(t *testing.T) {
-	need.Soak(t)
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
 			srv := s.start(t, quickDeadlocks)

@@ -67,7 +67,7 @@ type member struct {
 
 // join makes a client; every second one sends simple queries.
 func (f *fleet) join(id int) *member {
-	m := &member{f: f, id: id, mode: pgx.QueryExecModeExec}
+	m := &member{f: f, id: id, mode: pgx.QueryExecModeCacheStatement}
 	if id%2 == 1 {
 		m.mode = pgx.QueryExecModeSimpleProtocol
 	}
@@ -206,18 +206,22 @@ func (f *fleet) must(sql string) []string {
 	return out
 }
 
-// settled waits until the sessions of clients that are gone have ended.
+// settled waits until nothing runs any more for clients that are gone, and
+// nothing is locked by them. A session of theirs may be there, idle: ours keeps
+// backends for others.
 func (f *fleet) settled() {
 	f.t.Helper()
-	const others = `select state || ': ' || query from pg_stat_activity
-		where backend_type = 'client backend' and pid <> pg_backend_pid()`
+	const left = `select state || ': ' || query from pg_stat_activity
+			where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()
+		union all select locktype || ' ' || mode from pg_locks
+			where locktype in ('transactionid', 'tuple', 'relation') and mode <> 'SIReadLock' and pid <> pg_backend_pid()`
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		left := f.must(others)
-		if len(left) == 0 {
-			break
+		found := f.must(left)
+		if len(found) == 0 {
+			return
 		}
 		if time.Now().After(deadline) {
-			f.t.Errorf("of clients that are gone there is still %q", left)
+			f.t.Errorf("of clients that are gone there is still %q", found)
 			return
 		}
 	}

@@ -3,7 +3,6 @@ package history_test
 import (
 	"context"
 	"fmt"
-	"github.com/howdahdb/howdah/pglite/internal/need"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -161,7 +160,6 @@ func downs(n, transactions int) []int {
 // TestCrash: the function brings a server down and it comes back, with what was
 // committed and without what was not.
 func TestCrash(t *testing.T) {
-	need.Soak(t)
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
 			f := newFleet(t, s.start(t))
