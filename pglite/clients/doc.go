@@ -12,6 +12,6 @@
 //     can be installed without hex.pm: see postgrex_test.go. There the two
 //     servers' answers are compared.
 //
-// Each test has a database of its own. Nothing waits for a time to pass: where a
-// test needs a session to be waiting for a lock, it reads pg_locks until it is.
+// Each test has a database of its own. One that needs a session to be waiting for
+// a lock does not wait for a time to pass, but reads pg_locks until it is.
 package clients

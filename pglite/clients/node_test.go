@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,8 +28,11 @@ import (
 var nodeFiles embed.FS
 
 func nodeTests() (tests []test) {
-	for _, program := range []string{"pg", "postgres", "knex", "kysely"} {
-		tests = append(tests, test{program, func(t *testing.T, db database) { runNode(t, program+".mjs", db) }, 0})
+	for _, program := range []struct {
+		name   string
+		shared int
+	}{{"pg", 0}, {"postgres", 0}, {"knex", fewBackends}, {"kysely", fewBackends}} {
+		tests = append(tests, test{program.name, func(t *testing.T, db database) { runNode(t, program.name+".mjs", db) }, program.shared})
 	}
 	return tests
 }
@@ -61,7 +65,8 @@ func runNode(t *testing.T, program string, db database) {
 // nodeModules returns a folder with the packages of testdata/node/package.json.
 func nodeModules(t *testing.T) string {
 	t.Helper()
-	dir, err := install(need.Npm(t))
+	need.Npm(t)
+	dir, err := installOnce()
 	if err != nil {
 		need.Missing(t, "needs npm packages: %v", err)
 	}
@@ -70,10 +75,13 @@ func nodeModules(t *testing.T) string {
 
 const installTimeout = 5 * time.Minute
 
+// installOnce keeps the error too: without a network npm tries for a minute.
+var installOnce = sync.OnceValues(install)
+
 // install leaves the packages in the user's cache folder, complete or not at
 // all, under the hash of the lock file. It uses the user's npm configuration;
 // the lock file has hashes and no addresses.
-func install(npm string) (string, error) {
+func install() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 	defer cancel()
 	cache, err := os.UserCacheDir()
@@ -114,7 +122,7 @@ func install(npm string) (string, error) {
 			return "", err
 		}
 	}
-	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 	cmd.Dir = work
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm ci: %w: %s", err, strings.TrimSpace(string(out)))

@@ -32,7 +32,7 @@ func pgxTests() []test {
 // how many backends are to be enough for it where connections hold none.
 const (
 	poolSize    = 16
-	fewBackends = 4
+	fewBackends = 6
 )
 
 func pgxPool(t *testing.T, db database, configure ...func(*pgxpool.Config)) *pgxpool.Pool {

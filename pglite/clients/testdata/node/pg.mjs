@@ -52,13 +52,13 @@ test('transactions of a pool', () => withPool(async pool => {
 
 test('sessions wait for row locks', () => withPool(async pool => {
   await once('create table counter (n int)', 'insert into counter values (0)')
-  const first = await pool.connect()
-  await first.query('BEGIN')
-  await first.query('update counter set n = n + 1')
-  const others = range(size - 1).map(() => transaction(pool, client => client.query('update counter set n = n + 1')))
-  await awaitWaiters(size - 1, ...others)
-  await first.query('COMMIT')
-  first.release()
+  const add = client => client.query('update counter set n = n + 1')
+  let others
+  await transaction(pool, async first => {
+    await add(first)
+    others = range(size - 1).map(() => transaction(pool, add))
+    await awaitWaiters(size - 1, ...others)
+  })
   await Promise.all(others)
   assert.deepEqual((await pool.query('select n from counter')).rows, [{ n: size }])
 }))
