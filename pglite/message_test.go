@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
-	"runtime"
 	"testing"
 )
 
@@ -89,56 +87,4 @@ func FuzzSplitter(f *testing.F) {
 			t.Errorf("cut at %d and %d: passes %q, handles %s; uncut %q, %s", a, b, p, h, wantPassed, wantHandled)
 		}
 	})
-}
-
-// bytesClient is a client that has sent some bytes and left.
-type bytesClient struct{ *bytes.Reader }
-
-func (c bytesClient) Write(p []byte) (int, error) { return len(p), nil }
-func (c bytesClient) Flush() error                { return nil }
-func (c bytesClient) Buffered() int               { return c.Len() }
-
-// TestPromisedLengthTakesNoMemory: only what has come of a message is kept,
-// and not after the next.
-func TestPromisedLengthTakesNoMemory(t *testing.T) {
-	head := []byte{'P', 0, 0, 0, 0}
-	binary.BigEndian.PutUint32(head[1:], maxMessage)
-	in := newInbound(bytesClient{bytes.NewReader(append(head, "short"...))})
-	if err := in.next(); err != nil {
-		t.Fatal(err)
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if _, err := in.prefix(in.size()); err != errGone {
-		t.Errorf("prefix of a part gives %v", err)
-	}
-	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
-		t.Errorf("%d bytes were allocated for 5", n)
-	}
-
-	big := message('P', bytes.Repeat([]byte("x"), 1<<20))
-	in = newInbound(bytesClient{bytes.NewReader(append(big, message('S')...))})
-	if err := in.next(); err != nil {
-		t.Fatal(err)
-	}
-	if p, err := in.prefix(in.size()); err != nil || !bytes.Equal(p, big[headerSize:]) {
-		t.Fatalf("prefix gives %d bytes, %v", len(p), err)
-	}
-	got, err := io.ReadAll(feedReader{&in})
-	if err != nil || !bytes.Equal(got, big) {
-		t.Errorf("the message has %d bytes, %v", len(got), err)
-	}
-	if err := in.next(); err != nil || cap(in.peek) > maxIdlePeek {
-		t.Errorf("%d bytes are kept, %v", cap(in.peek), err)
-	}
-}
-
-type feedReader struct{ in *inbound }
-
-func (r feedReader) Read(p []byte) (int, error) {
-	if r.in.empty() {
-		return 0, io.EOF
-	}
-	return r.in.read(p)
 }
