@@ -78,8 +78,11 @@ func errPasswordFailed(user string) error {
 // sasl asks for user's password. On success AuthenticationSASLFinal is in the
 // buffer, not yet sent (CheckSASLAuth in auth-sasl.c).
 func (c *conn) sasl(ctx context.Context, user string) error {
-	secret, err := c.srv.lookup(ctx, user)
-	if err != nil {
+	var secret *scramSecret
+	if err := c.srv.busy(c.entry, func() (err error) {
+		secret, err = c.srv.lookup(ctx, user)
+		return err
+	}); err != nil {
 		return err
 	}
 	x := scramExchange{secret: secret}
@@ -155,7 +158,7 @@ var errSASLLength = errors.New("invalid length of a SASL message")
 // saslError makes a bad length look like a bad password, as in Postgres.
 func (c *conn) saslError(user string, err error) error {
 	if errors.Is(err, errSASLLength) {
-		c.log.Info().Err(err).Msg("authentication failed")
+		c.log().Info().Err(err).Msg("authentication failed")
 		return errPasswordFailed(user)
 	}
 	return err
@@ -164,7 +167,7 @@ func (c *conn) saslError(user string, err error) error {
 // readSASL reads a message that must be a SASL response and returns its body.
 func (c *conn) readSASL() ([]byte, error) {
 	var header [5]byte
-	if _, err := io.ReadFull(c.stream.br, header[:]); err != nil {
+	if _, err := io.ReadFull(c.stream.in, header[:]); err != nil {
 		return nil, fmt.Errorf("read SASL response: %w", err)
 	}
 	if header[0] != 'p' {
@@ -175,7 +178,7 @@ func (c *conn) readSASL() ([]byte, error) {
 		return nil, errSASLLength
 	}
 	body := make([]byte, length-4)
-	if _, err := io.ReadFull(c.stream.br, body); err != nil {
+	if _, err := io.ReadFull(c.stream.in, body); err != nil {
 		return nil, fmt.Errorf("read SASL response: %w", err)
 	}
 	return body, nil

@@ -29,6 +29,9 @@ var cluster = sync.OnceValues(func() (*pglite.Cluster, error) {
 })
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(crowdVar); addr != "" {
+		os.Exit(runCrowd(addr))
+	}
 	code := m.Run()
 	if c, err := cluster(); err == nil {
 		if err := c.Close(context.Background()); err != nil {
@@ -42,11 +45,13 @@ func TestMain(m *testing.M) {
 // serve serves the cluster on the loopback interface until the test ends.
 func serve(t *testing.T, o wire.Options) (*wire.Server, *net.TCPAddr) {
 	t.Helper()
-	c, err := cluster()
-	if err != nil {
-		t.Fatal(err)
+	if o.Cluster == nil {
+		c, err := cluster()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Cluster = c
 	}
-	o.Cluster = c
 	server, err := wire.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -14,18 +14,35 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// conn is one connection up to the point where its session takes over. All of it
-// belongs to the goroutine that runs ServeConn, but for stream's drain and kill.
+// conn is one connection. All of it belongs to the goroutine that runs it, but
+// for stream's drain and kill.
 type conn struct {
-	srv    *Server
-	raw    net.Conn
-	stream *stream
-	local  bool // from within this process
-	tls    bool
-	log    zerolog.Logger
+	srv     *Server
+	entry   *entry
+	stream  *stream // entry's
+	nc      net.Conn
+	raw     net.Conn // nc, or TLS over it
+	local   bool     // from within this process
+	tls     bool
+	watcher *watcher // nil: nobody looks whether nc's peer has closed it
+
+	stopKill func() bool
+	slot     bool // one of MaxClients is taken
+	session  *pglite.Session
+	key      *cancelEntry
+	// replicates says that Options.Replication serves the session.
+	replicates bool
 	// handedOver says that the session speaks with the client now, and tells it
 	// of errors.
 	handedOver bool
+	err        error // why the connection ends
+}
+
+// log is the server's, with the client's address. It is made when it is needed:
+// most connections end without a word.
+func (c *conn) log() *zerolog.Logger {
+	l := c.srv.log.With().Stringer("peer", c.raw.RemoteAddr()).Logger()
+	return &l
 }
 
 // errNoStartup ends a connection that wanted something else than a session and
@@ -34,9 +51,9 @@ var errNoStartup = errors.New("no session wanted")
 
 // startup reads packets until one is a StartupMessage.
 func (c *conn) startup(ctx context.Context) (*startupMessage, error) {
-	if first, err := c.stream.br.Peek(1); err != nil {
+	if first, err := c.stream.in.peek(); err != nil {
 		return nil, errNoStartup // connected and hung up: a health check
-	} else if first[0] == tlsHandshakeRecord {
+	} else if first == tlsHandshakeRecord {
 		if err := c.directTLS(ctx); err != nil {
 			return nil, err
 		}
@@ -75,7 +92,7 @@ func (c *conn) startup(ctx context.Context) (*startupMessage, error) {
 // with a whole code or version.
 func (c *conn) readPacket() ([]byte, error) {
 	var word [4]byte
-	if _, err := io.ReadFull(c.stream.br, word[:]); err != nil {
+	if _, err := io.ReadFull(c.stream.in, word[:]); err != nil {
 		return nil, fmt.Errorf("incomplete startup packet: %w", err)
 	}
 	length := int64(binary.BigEndian.Uint32(word[:])) - 4
@@ -83,7 +100,7 @@ func (c *conn) readPacket() ([]byte, error) {
 		return nil, fmt.Errorf("invalid length of startup packet: %d", length)
 	}
 	packet := make([]byte, length)
-	if _, err := io.ReadFull(c.stream.br, packet); err != nil {
+	if _, err := io.ReadFull(c.stream.in, packet); err != nil {
 		return nil, fmt.Errorf("incomplete startup packet: %w", err)
 	}
 	return packet, nil
@@ -117,7 +134,7 @@ func (c *conn) answerGSS() error {
 // can write into a connection before it is encrypted could otherwise have them
 // taken for the client's.
 func (c *conn) refuseEarly(kind string) error {
-	if c.stream.br.Buffered() == 0 {
+	if c.stream.in.Buffered() == 0 {
 		return nil
 	}
 	return withDetail(fatal("08P01", "received unencrypted data after %s request", kind),
@@ -136,7 +153,7 @@ func (c *conn) directTLS(ctx context.Context) error {
 	if c.srv.tls == nil || c.local || isUnix(c.raw) {
 		return errors.New("TLS handshake without TLS being served")
 	}
-	nc := &replayConn{Conn: c.raw, r: c.stream.br}
+	nc := &replayConn{Conn: c.raw, r: c.stream.in}
 	if err := c.handshake(ctx, nc); err != nil {
 		return err
 	}
@@ -146,13 +163,18 @@ func (c *conn) directTLS(ctx context.Context) error {
 	return nil
 }
 
-// replayConn reads from r, which has read some of the connection already.
+// replayConn begins with what r has read of the connection already.
 type replayConn struct {
 	net.Conn
-	r io.Reader
+	r *reader
 }
 
-func (c *replayConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+func (c *replayConn) Read(p []byte) (int, error) {
+	if c.r.Buffered() > 0 {
+		return c.r.Read(p)
+	}
+	return c.Conn.Read(p)
+}
 
 func (c *conn) handshake(ctx context.Context, nc net.Conn) error {
 	t := tls.Server(nc, c.srv.tls)
@@ -168,15 +190,15 @@ func (c *conn) handshake(ctx context.Context, nc net.Conn) error {
 func (c *conn) cancel(packet []byte) {
 	r, err := parseCancel(packet)
 	if err != nil {
-		c.log.Info().Err(err).Msg("cancel request refused")
+		c.log().Info().Err(err).Msg("cancel request refused")
 		return
 	}
 	known, fits := c.srv.keys.cancel(r)
 	switch {
 	case !known:
-		c.log.Info().Uint32("pid", r.pid).Msg("PID in cancel request did not match any process")
+		c.log().Info().Uint32("pid", r.pid).Msg("PID in cancel request did not match any process")
 	case !fits:
-		c.log.Warn().Uint32("pid", r.pid).Msg("wrong key in cancel request")
+		c.log().Warn().Uint32("pid", r.pid).Msg("wrong key in cancel request")
 	}
 }
 
@@ -205,13 +227,13 @@ func (m *startupMessage) sessionSettings() ([]pglite.Setting, error) {
 }
 
 // greet tells the client what its session is like.
-func (c *conn) greet(session *pglite.Session, key []byte) error {
-	for _, p := range session.Parameters() {
+func (c *conn) greet() error {
+	for _, p := range c.session.Parameters() {
 		if err := c.send(&pgproto3.ParameterStatus{Name: p.Name, Value: p.Value}); err != nil {
 			return err
 		}
 	}
-	_, err := c.stream.Write(appendKeyData(nil, session.PID(), key))
+	_, err := c.stream.Write(appendKeyData(nil, c.session.PID(), c.key.key))
 	return err
 }
 

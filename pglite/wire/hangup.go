@@ -20,13 +20,13 @@ type watcher struct {
 
 	mu struct {
 		sync.Mutex
-		conns map[syscall.RawConn]func()
+		conns map[*entry]syscall.RawConn
 	}
 }
 
 func startWatcher(interval time.Duration) *watcher {
 	w := &watcher{quit: make(chan struct{}), done: make(chan struct{})}
-	w.mu.conns = make(map[syscall.RawConn]func())
+	w.mu.conns = make(map[*entry]syscall.RawConn)
 	go w.run(interval)
 	return w
 }
@@ -36,26 +36,26 @@ func (w *watcher) stop() {
 	<-w.done
 }
 
-// watch calls gone, again and again, once nc's peer has closed it, until the
-// returned function is called. A kind of connection without a file descriptor is
-// not watched.
-func (w *watcher) watch(nc net.Conn, gone func()) (unwatch func()) {
+// watch cancels e when its statement runs and nc's peer has closed it, until
+// unwatch. A kind of connection without a file descriptor is not watched.
+func (w *watcher) watch(nc net.Conn, e *entry) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
-		return func() {}
+		return
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return func() {}
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mu.conns[raw] = gone
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.mu.conns, raw)
-	}
+	w.mu.conns[e] = raw
+}
+
+func (w *watcher) unwatch(e *entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.mu.conns, e)
 }
 
 func (w *watcher) run(interval time.Duration) {
@@ -69,9 +69,10 @@ func (w *watcher) run(interval time.Duration) {
 		case <-tick.C:
 		}
 		w.mu.Lock()
-		for raw, gone := range w.mu.conns {
-			if peerClosed(raw) {
-				gone()
+		for e, raw := range w.mu.conns {
+			// Most are idle, and cost no system call.
+			if e.stream.running() && peerClosed(raw) {
+				e.cancel(errClientGone)
 			}
 		}
 		w.mu.Unlock()

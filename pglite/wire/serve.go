@@ -36,61 +36,51 @@ var errClientGone = errors.New("client has closed the connection")
 //
 // When ctx is cancelled, a running statement is cancelled and the client told.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn, local bool) error {
-	return s.serve(ctx, nc, local, nil)
-}
-
-// serve is ServeConn for a connection that w watches, if it is not nil.
-func (s *Server) serve(ctx context.Context, nc net.Conn, local bool, w *watcher) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	e, ok := s.enter(nc, cancel)
+	e, ok := s.enter(ctx, nc)
 	if !ok {
 		nc.Close()
 		return errServerClosed
 	}
-	defer s.leave(e)
-	defer nc.Close()
-	defer context.AfterFunc(ctx, e.stream.kill)()
-	if h, ok := nc.(hangup); ok {
-		h.OnPeerClose(func() { cancel(errClientGone) })
-	}
-	if w != nil {
-		defer w.watch(nc, func() {
-			if e.stream.running() {
-				cancel(errClientGone)
-			}
-		})()
-	}
-
-	c := &conn{srv: s, raw: nc, stream: e.stream, local: local,
-		log: s.log.With().Stringer("peer", nc.RemoteAddr()).Logger()}
-	err := s.guard(ctx, c, e)
-	if e.stream.drained() {
-		err, c.handedOver = errAdminShutdown(), false
-	}
-	if err == nil || errors.Is(err, errNoStartup) || errors.Is(err, io.EOF) {
-		return nil
-	}
-	if !c.handedOver {
-		c.stream.say(appendFatal(nil, err))
-	}
-	c.log.Info().Err(err).Msg("connection ended")
-	return err
+	c := &conn{srv: s, entry: e, stream: e.stream, raw: nc, nc: nc, local: local}
+	c.run()
+	return c.err
 }
 
-// guard turns a panic into the end of one connection, loudly: the server has
-// others, and whoever reads the log must learn of it.
-func (s *Server) guard(ctx context.Context, c *conn, e *entry) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.log.Error().Interface("panic", r).Bytes("stack", debug.Stack()).Msg("panic in a connection")
-			err, c.handedOver = fatal("XX000", "internal error of the server"), false
-		}
-	}()
-	return s.serveConn(ctx, c, e)
+// run serves the connection and ends it. The watcher is nil for a connection
+// that tells by itself when its peer has closed it.
+//
+// An idle connection has run on its stack, the session's loop and a Read, and
+// nothing else: open has returned, what there is to remember is in c. That is
+// because of the garbage collector, which halves a stack only while less than a
+// quarter of it is in use; a deeper one would keep 8 KiB of each connection.
+func (c *conn) run() {
+	defer c.end()
+	switch c.open(); {
+	case c.err != nil:
+	case c.replicates:
+		c.err = c.srv.o.Replication.ServeReplication(c.entry.ctx, c.session, c.stream)
+	default:
+		c.err = c.session.Serve(c.entry.ctx, c.stream)
+	}
 }
 
-func (s *Server) serveConn(ctx context.Context, c *conn, e *entry) error {
+// open takes the client as far as its session, or sets err.
+func (c *conn) open() {
+	c.stopKill = context.AfterFunc(c.entry.ctx, c.stream.kill)
+	if h, ok := c.nc.(hangup); ok {
+		h.OnPeerClose(func() { c.entry.cancel(errClientGone) })
+	}
+	if c.watcher != nil {
+		c.watcher.watch(c.nc, c.entry)
+	}
+	if c.err = c.srv.watchPeer(c.nc); c.err != nil {
+		return
+	}
+	c.err = c.openSession(c.entry.ctx)
+}
+
+func (c *conn) openSession(ctx context.Context) error {
+	s := c.srv
 	if err := c.raw.SetDeadline(time.Now().Add(s.o.AuthTimeout)); err != nil {
 		return err
 	}
@@ -101,13 +91,13 @@ func (s *Server) serveConn(ctx context.Context, c *conn, e *entry) error {
 	if s.draining() {
 		return fatal("57P03", "the database system is shutting down")
 	}
-	if !s.takeSlot() {
+	if c.slot = s.takeSlot(); !c.slot {
 		return fatal("53300", "sorry, too many clients already")
 	}
-	defer s.freeSlot()
 	if err := c.authenticate(ctx, m); err != nil {
 		return err
 	}
+	s.authenticated(c.entry)
 	if err := s.checkReplication(m); err != nil {
 		return err
 	}
@@ -115,33 +105,87 @@ func (s *Server) serveConn(ctx context.Context, c *conn, e *entry) error {
 	if err != nil {
 		return err
 	}
-	if err := c.stream.begin(ctx); err != nil {
+	limit := s.o.StallTimeout
+	if c.local {
+		limit = 0
+	}
+	if err := c.stream.begin(ctx, limit); err != nil {
 		return err
 	}
-	session, err := s.o.Cluster.NewSession(ctx, pglite.SessionOptions{User: m.user, Database: m.database, Params: settings})
+	c.session, err = s.o.Cluster.NewSession(ctx, pglite.SessionOptions{User: m.user, Database: m.database, Params: settings})
 	if err != nil {
 		return err
 	}
-	err = s.runSession(ctx, c, e, m, session)
-	if closeErr := session.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("close session: %w", closeErr)
-	}
-	return err
-}
-
-func (s *Server) runSession(ctx context.Context, c *conn, e *entry, m *startupMessage, session *pglite.Session) error {
-	pid := session.PID()
-	key := s.keys.add(pid, m.protocol, session.Cancel)
-	defer s.keys.remove(pid, key)
-	if err := c.greet(session, key.key); err != nil {
+	c.key = s.keys.add(c.session.PID(), m.protocol, c.session.Cancel)
+	if err := c.greet(); err != nil {
 		return err
 	}
-	e.begin()
-	c.handedOver = true
-	if m.replication == replicationLogical {
-		return s.o.Replication.ServeReplication(ctx, session, c.stream)
+	s.begin(c.entry)
+	c.replicates, c.handedOver = m.replication == replicationLogical, true
+	return nil
+}
+
+// end closes session and connection, and tells the client why if nobody has.
+func (c *conn) end() {
+	if r := recover(); r != nil {
+		c.panicked(r)
 	}
-	return session.Serve(ctx, c.stream)
+	s := c.srv
+	defer s.leave(c.entry)
+	defer c.entry.cancel(nil)
+	defer c.nc.Close()
+	c.closeSession()
+	if c.watcher != nil {
+		defer c.watcher.unwatch(c.entry)
+	}
+	if c.stopKill != nil {
+		defer c.stopKill()
+	}
+
+	switch ended := c.stream.ended(); ended {
+	case errDrained:
+		c.err, c.handedOver = errAdminShutdown(), false
+	case errStalled:
+		c.err, c.handedOver = errIncomplete(s.o.StallTimeout), false
+	case errDeaf:
+		c.err = ended
+	}
+	if c.err == nil || errors.Is(c.err, errNoStartup) || errors.Is(c.err, io.EOF) {
+		c.err = nil
+		return
+	}
+	if !c.handedOver {
+		c.stream.say(appendFatal(nil, c.err))
+	}
+	c.log().Info().Err(c.err).Msg("connection ended")
+}
+
+// closeSession ends what open has begun.
+func (c *conn) closeSession() {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked(r)
+		}
+	}()
+	if c.slot {
+		defer c.srv.freeSlot()
+	}
+	if c.session == nil {
+		return
+	}
+	if c.key != nil {
+		c.srv.keys.remove(c.session.PID(), c.key)
+	}
+	if err := c.session.Close(); c.err == nil && err != nil {
+		c.err = fmt.Errorf("close session: %w", err)
+	}
+}
+
+// panicked turns a panic into the end of one connection, loudly: the server has
+// others, and whoever reads the log must learn of it.
+func (c *conn) panicked(r any) {
+	c.log().Error().Interface("panic", r).Bytes("stack", debug.Stack()).Msg("panic in a connection")
+	c.err, c.handedOver = fatal("XX000", "internal error of the server"), false
 }
 
 func (s *Server) checkReplication(m *startupMessage) error {
@@ -159,4 +203,11 @@ func (s *Server) checkReplication(m *startupMessage) error {
 // errAdminShutdown is what the client of an ended session is told.
 func errAdminShutdown() error {
 	return fatal("57P01", "terminating connection due to administrator command")
+}
+
+// errIncomplete is what the client of a stalled session is told, with the
+// words of Postgres for a client that hangs up there (pq_getmessage in pqcomm.c).
+func errIncomplete(limit time.Duration) error {
+	return withDetail(fatal("08P01", "incomplete message from client"),
+		"Waiting for the rest of the message took more than %v.", limit)
 }

@@ -16,8 +16,8 @@ import (
 
 // Defaults of [Options].
 const (
-	DefaultAuthTimeout = 60 * time.Second
-	DefaultMaxClients  = 100
+	DefaultAuthTimeout  = 60 * time.Second
+	DefaultStallTimeout = 60 * time.Second
 )
 
 // Options of a [Server].
@@ -30,9 +30,14 @@ type Options struct {
 	// AuthTimeout is how long start-up and authentication may take together;
 	// 0 is [DefaultAuthTimeout].
 	AuthTimeout time.Duration
-	// MaxClients bounds the sessions; 0 is [DefaultMaxClients]. A client more
-	// gets 53300. Connections that have not come as far as a session are bounded by
-	// twice as many: one more is closed at once.
+	// StallTimeout is how long a client may make a session wait in the middle
+	// of a message, and how long it may leave what it is sent unread, before its
+	// connection ends; 0 is [DefaultStallTimeout], less than 0 is for ever. A
+	// message of more than 64 KiB has that time for each 64 KiB. Time between
+	// messages, those of a COPY too, does not count, and nothing does for a
+	// client within this process.
+	StallTimeout time.Duration
+	// MaxClients bounds the sessions; 0 sets no bound. A client more gets 53300.
 	MaxClients int
 	// Replication serves replication connections; nil refuses them.
 	Replication Replication
@@ -49,25 +54,19 @@ type Server struct {
 	mockNonce [32]byte
 	secrets   secretFunc
 	keys      cancelKeys
+	keepAlive net.KeepAliveConfig
+
+	maxStartups int
+	room        chan struct{} // 1 deep: a place among those that start up is free
 
 	mu struct {
 		sync.Mutex
 		draining  bool
 		listeners map[net.Listener]struct{}
 		conns     map[*entry]struct{}
+		startups  map[*entry]struct{} // of conns
 		sessions  int
 		empty     chan struct{} // closed when draining and the last conn has left
-	}
-}
-
-// entry is a connection as Shutdown sees it.
-type entry struct {
-	stream *stream
-	cancel context.CancelCauseFunc
-
-	mu struct {
-		sync.Mutex
-		serving bool // a session has taken over
 	}
 }
 
@@ -86,10 +85,16 @@ func newServer(o Options, secrets secretFunc) *Server {
 	if o.AuthTimeout == 0 {
 		o.AuthTimeout = DefaultAuthTimeout
 	}
-	if o.MaxClients == 0 {
-		o.MaxClients = DefaultMaxClients
+	switch {
+	case o.StallTimeout == 0:
+		o.StallTimeout = DefaultStallTimeout
+	case o.StallTimeout < 0:
+		o.StallTimeout = 0
 	}
-	s := &Server{o: o, log: o.Logger, secrets: secrets}
+	s := &Server{
+		o: o, log: o.Logger, secrets: secrets,
+		maxStartups: maxStartups, room: make(chan struct{}, 1), keepAlive: keepAlive,
+	}
 	if o.TLS != nil {
 		s.tls = o.TLS.Clone()
 		s.tls.NextProtos = []string{alpn}
@@ -99,6 +104,7 @@ func newServer(o Options, secrets secretFunc) *Server {
 	rand.Read(s.mockNonce[:])
 	s.mu.listeners = make(map[net.Listener]struct{})
 	s.mu.conns = make(map[*entry]struct{})
+	s.mu.startups = make(map[*entry]struct{})
 	s.mu.empty = make(chan struct{})
 	return s
 }
@@ -129,12 +135,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		switch {
 		case err == nil:
 			delay = 0
-			if !s.roomFor() {
-				s.log.Warn().Stringer("peer", nc.RemoteAddr()).Msg("too many connections: closed")
+			e, ok := s.admit(ctx, nc)
+			if !ok {
 				nc.Close()
 				continue
 			}
-			conns.Go(func() { s.serve(ctx, nc, false, w) })
+			c := &conn{srv: s, entry: e, stream: e.stream, nc: nc, raw: nc, watcher: w}
+			conns.Go(c.run)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case s.draining():
@@ -193,73 +200,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// drain ends the connection when it has no session yet, and lets the session end
-// itself otherwise.
-func (e *entry) drain() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.mu.serving {
-		e.stream.drain()
-	} else {
-		e.cancel(errDrained)
-	}
-}
-
-// begin marks that the session has taken over.
-func (e *entry) begin() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mu.serving = true
-}
-
-// enter registers a connection, unless the server is shut down.
-func (s *Server) enter(nc net.Conn, cancel context.CancelCauseFunc) (*entry, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.draining {
-		return nil, false
-	}
-	e := &entry{stream: newStream(nc), cancel: cancel}
-	s.mu.conns[e] = struct{}{}
-	return e, true
-}
-
-func (s *Server) leave(e *entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.mu.conns, e)
-	if s.mu.draining && len(s.mu.conns) == 0 {
-		close(s.mu.empty)
-	}
-}
-
 func (s *Server) draining() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.draining
-}
-
-// roomFor bounds all connections, also those that never become a session.
-func (s *Server) roomFor() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.mu.conns)-s.mu.sessions < 2*s.o.MaxClients
-}
-
-func (s *Server) takeSlot() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.sessions >= s.o.MaxClients {
-		return false
-	}
-	s.mu.sessions++
-	return true
-}
-
-func (s *Server) freeSlot() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.sessions--
 }
 
 func (s *Server) addListener(l net.Listener) bool {

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -144,23 +145,19 @@ func TestPeerClosed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer server.Close()
-			gone := make(chan struct{})
+			s := newServer(Options{}, noSecrets)
+			e, _ := s.enter(t.Context(), server)
 			w := startWatcher(1)
 			defer w.stop()
-			defer w.watch(server, func() {
-				select {
-				case <-gone:
-				default:
-					close(gone)
-				}
-			})()
-			select {
-			case <-gone:
-				t.Error("gone while connected")
-			default:
+			w.watch(server, e)
+			if err := e.ctx.Err(); err != nil {
+				t.Error("gone while connected:", err)
 			}
 			client.Close()
-			<-gone
+			<-e.ctx.Done()
+			if err := context.Cause(e.ctx); err != errClientGone {
+				t.Error(err)
+			}
 		})
 	}
 }

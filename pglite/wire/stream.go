@@ -1,28 +1,27 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-const (
-	// The buffers of one connection, as large as those of Postgres (pqcomm.c).
-	// A Read or Write of at least that much goes past them; the session reads in
-	// pieces of just this size, so the first serves start-up only.
-	readBuffer  = 8 << 10
-	writeBuffer = 8 << 10
+// farewell is how long an ended connection may take to accept its last message.
+const farewell = 2 * time.Second
 
-	// farewell is how long an ended connection may take to accept its last message.
-	farewell = 2 * time.Second
+var (
+	// errDrained ends the Read of an idle session when the server shuts down.
+	errDrained = errors.New("server is shutting down")
+	// errStalled ends the Read of a session whose client has begun a message
+	// and does not go on.
+	errStalled = errors.New("client does not go on with a message")
+	// errDeaf ends the Write to a client that takes nothing.
+	errDeaf = errors.New("client does not take what it is sent")
 )
-
-// errDrained ends the Read of an idle session when the server shuts down.
-var errDrained = errors.New("server is shutting down")
 
 // stream is the byte stream of one client, a [pglite.Client]. Read may run on
 // one goroutine and Write and Flush on another; drain and kill on any.
@@ -30,107 +29,134 @@ var errDrained = errors.New("server is shutting down")
 // A stream that is idle — the last thing flushed was ReadyForQuery, and no byte
 // has been read since — can be ended without hurting anybody's statement. That is
 // what drain waits for.
+//
+// Memory: a block of 8 KiB for what has come and is not read, another for what
+// is written and not flushed, and neither when there is nothing.
 type stream struct {
-	br *bufio.Reader
-	bw *bufio.Writer
-	// tail is the end of all that was written, as long as a ReadyForQuery.
-	tail [6]byte
+	in   *reader
+	pace pace
+	out  outgoing
+
+	idle atomic.Bool // set under mu
 
 	mu struct {
 		sync.Mutex
 		nc       net.Conn
-		idle     bool
+		limit    time.Duration // of a stall; 0 is none
 		draining bool
 		killed   bool
-		drained  bool // a Read has failed with errDrained
+		ended    error // why a Read or Write has failed, if the host wanted it to
 	}
 }
 
 func newStream(nc net.Conn) *stream {
-	s := &stream{br: bufio.NewReaderSize(nc, readBuffer), bw: bufio.NewWriterSize(nc, writeBuffer)}
+	s := &stream{in: newReader(nc)}
 	s.mu.nc = nc
 	return s
 }
 
-// upgrade goes on with nc, a TLS connection over the one before. Both buffers
-// must be empty, or hold what nc itself will read.
+// upgrade goes on with nc, a TLS connection over the one before. Nothing may be
+// in the buffers but what nc itself will read.
 func (s *stream) upgrade(nc net.Conn) {
-	s.br = bufio.NewReaderSize(nc, readBuffer)
-	s.bw.Reset(nc)
+	s.in = newReader(nc)
 	s.mu.Lock()
 	s.mu.nc = nc
 	s.mu.Unlock()
 }
 
-// Read reads at least one byte. It fails with errDrained when the server shuts
-// down and the session is idle, and with a time-out after kill.
-func (s *stream) Read(p []byte) (int, error) {
-	for {
-		n, err := s.br.Read(p)
-		if n > 0 {
-			s.mu.Lock()
-			s.mu.idle = false
-			s.mu.Unlock()
-			return n, nil
-		}
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, err
-		}
-		if err := s.interrupted(err); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// interrupted decides whether a Read that a deadline has woken up is over.
-func (s *stream) interrupted(timeout error) error {
+// begin lifts the deadline of start-up. From here on Read follows messages, and
+// a client that makes the server wait for limit is gone; 0 is for ever.
+func (s *stream) begin(ctx context.Context, limit time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.mu.killed || !s.mu.draining:
-		return timeout
-	case s.mu.idle:
-		s.mu.drained = true
-		return errDrained
+	if s.mu.killed {
+		return context.Cause(ctx)
 	}
-	// Drained in the middle of a statement that reads (COPY): its Reads go on,
-	// and Flush looks again.
-	return s.mu.nc.SetReadDeadline(time.Time{})
-}
-
-// Write buffers p.
-func (s *stream) Write(p []byte) (int, error) {
-	if n := len(p); n >= len(s.tail) {
-		copy(s.tail[:], p[n-len(s.tail):])
-	} else {
-		copy(s.tail[:], s.tail[n:])
-		copy(s.tail[len(s.tail)-n:], p)
-	}
-	return s.bw.Write(p)
-}
-
-// Flush sends what is buffered.
-func (s *stream) Flush() error {
-	if err := s.bw.Flush(); err != nil {
+	if err := s.mu.nc.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if [5]byte(s.tail[:5]) != [5]byte{'Z', 0, 0, 0, 5} {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.idle = true
+	s.mu.limit, s.pace.limit = limit, limit
 	if s.mu.draining {
 		return s.mu.nc.SetReadDeadline(past)
 	}
 	return nil
 }
 
+// Read reads at least one byte. It fails with errDrained when the server shuts
+// down and the session is idle, with errStalled when the client leaves off in
+// the middle of a message, and with a time-out after kill.
+func (s *stream) Read(p []byte) (int, error) {
+	for {
+		within := s.pace.within()
+		waits := within && s.pace.limit > 0 && s.in.Buffered() == 0
+		if waits {
+			if err := s.await(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := s.in.read(p, within)
+		if waits {
+			s.pace.wait(time.Now())
+		}
+		if n > 0 {
+			s.pace.advance(p[:n])
+			s.busy()
+			return n, nil
+		}
+		if err = s.interrupted(err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// busy notes that the client has sent something.
+func (s *stream) busy() {
+	if s.idle.Load() {
+		s.mu.Lock()
+		s.idle.Store(false)
+		s.mu.Unlock()
+	}
+}
+
+// await gives a Read that may have to wait within a message its deadline. That
+// is not taken back when the message is complete: interrupted does so, in the
+// rare case that the client is idle when it passes.
+func (s *stream) await() error {
+	now := time.Now()
+	s.pace.begun = now
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.killed {
+		return nil
+	}
+	return s.mu.nc.SetReadDeadline(now.Add(s.pace.rest()))
+}
+
+// interrupted decides whether a Read that has failed with err is over: one that
+// a deadline has woken up may go on.
+func (s *stream) interrupted(err error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.mu.killed:
+		return err
+	case s.mu.draining && s.idle.Load():
+		s.mu.ended = errDrained
+		return errDrained
+	case s.pace.over():
+		s.mu.ended = errStalled
+		return errStalled
+	}
+	// Drained in the middle of a statement that reads (COPY): its Reads go on,
+	// and Flush looks again. Or the deadline was that of an earlier message.
+	return s.mu.nc.SetReadDeadline(time.Time{})
+}
+
 // Buffered is the number of bytes that Read has at hand.
-func (s *stream) Buffered() int { return s.br.Buffered() }
+func (s *stream) Buffered() int { return s.in.Buffered() }
 
 // past is a deadline that wakes up what waits.
 var past = time.Unix(1, 0)
@@ -161,45 +187,19 @@ func (s *stream) Close() error {
 	return nil
 }
 
-// begin lifts the deadline of start-up.
-func (s *stream) begin(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.killed {
-		return context.Cause(ctx)
-	}
-	if err := s.mu.nc.SetDeadline(time.Time{}); err != nil {
-		return err
-	}
-	if s.mu.draining {
-		return s.mu.nc.SetReadDeadline(past)
-	}
-	return nil
-}
-
 // running says whether a statement is being worked on, or may be.
 func (s *stream) running() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.mu.idle && !s.mu.killed
-}
-
-// drained says whether the stream has ended because it was idle at Shutdown.
-func (s *stream) drained() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mu.drained
-}
-
-// say writes a last message, or as much as the client takes until the farewell.
-func (s *stream) say(message []byte) {
-	if len(message) == 0 {
-		return
+	if s.idle.Load() {
+		return false
 	}
 	s.mu.Lock()
-	s.mu.nc.SetWriteDeadline(time.Now().Add(farewell))
-	s.mu.Unlock()
-	if _, err := s.bw.Write(message); err == nil {
-		s.bw.Flush()
-	}
+	defer s.mu.Unlock()
+	return !s.mu.killed
+}
+
+// ended is errDrained, errStalled or errDeaf when the stream has failed with it.
+func (s *stream) ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.ended
 }

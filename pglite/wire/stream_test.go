@@ -62,7 +62,7 @@ func TestDrain(t *testing.T) {
 		say(t, s, ready)
 		err := readAsync(s)
 		s.drain()
-		if e := <-err; !errors.Is(e, errDrained) || !s.drained() {
+		if e := <-err; !errors.Is(e, errDrained) || s.ended() != errDrained {
 			t.Error(e)
 		}
 	})
@@ -111,7 +111,7 @@ func TestDrain(t *testing.T) {
 	run("kill", func(t *testing.T, s *stream, _ net.Conn) {
 		err := readAsync(s)
 		s.kill()
-		if e := <-err; !errors.Is(e, os.ErrDeadlineExceeded) || s.drained() {
+		if e := <-err; !errors.Is(e, os.ErrDeadlineExceeded) || s.ended() != nil {
 			t.Error(e)
 		}
 		say(t, s, "E....") // the farewell
