@@ -78,9 +78,9 @@ func (w *appends) run(m *member, rng *rand.Rand) ([]elle.Txn, error) {
 		return nil, err
 	}
 	x := &transaction{m: m, w: w, rng: rng}
-	x.Client, x.Start, x.Outcome = m.id, w.f.now(), elle.Aborted
+	x.Client, x.Start = m.id, w.f.now()
 	x.undone.Client, x.undone.Outcome = m.id, elle.Aborted
-	x.attempt()
+	x.Outcome, _ = m.transact(string(w.level), x.attempt) // whatever the error is
 	x.End = w.f.now()
 	w.f.finished()
 	if len(x.undone.Ops) > 0 {
@@ -89,10 +89,7 @@ func (w *appends) run(m *member, rng *rand.Rand) ([]elle.Txn, error) {
 	return []elle.Txn{x.Txn}, nil
 }
 
-func (x *transaction) attempt() {
-	if _, err := x.m.exec("begin isolation level " + string(x.w.level)); err != nil {
-		return
-	}
+func (x *transaction) attempt() error {
 	for range 1 + x.rng.IntN(4) {
 		var err error
 		switch x.rng.IntN(10) {
@@ -106,20 +103,13 @@ func (x *transaction) attempt() {
 			err = x.read()
 		}
 		if err != nil {
-			return
+			return err
 		}
 	}
 	if x.rng.IntN(16) == 0 {
-		_, _ = x.m.exec("rollback")
-		return
+		return errNotThisTime
 	}
-	tag, err := x.m.exec("commit")
-	switch {
-	case err == nil && tag.String() == "COMMIT":
-		x.Outcome = elle.Committed
-	case err != nil && !refused(err):
-		x.Outcome = elle.Unknown
-	}
+	return nil
 }
 
 // append appends by an upsert, or by an update that falls back on an insert.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/howdahdb/howdah/pglite/history/internal/elle"
 )
 
 // patience only ends a test whose server does not answer, or does not come back.
@@ -155,6 +157,43 @@ func sqlState(err error) string {
 		return e.Code
 	}
 	return ""
+}
+
+// errNotThisTime makes transact roll back.
+var errNotThisTime = errors.New("rolled back by choice")
+
+// transact runs a transaction at a level of isolation, and says how it ended.
+// The error is what ended it before its COMMIT, or the refusal of that.
+func (m *member) transact(level string, body func() error) (elle.Outcome, error) {
+	if _, err := m.exec("begin isolation level " + level); err != nil {
+		return elle.Aborted, err
+	}
+	if err := body(); err != nil {
+		if !m.conn.IsClosed() {
+			_, _ = m.exec("rollback") // the next ready finds out
+		}
+		return elle.Aborted, err
+	}
+	tag, err := m.exec("commit")
+	switch {
+	case err == nil && tag.String() == "COMMIT":
+		return elle.Committed, nil
+	case err == nil || refused(err):
+		return elle.Aborted, err
+	}
+	return elle.Unknown, err
+}
+
+// alone runs a statement that is a transaction of its own.
+func (m *member) alone(sql string, args ...any) (elle.Outcome, error) {
+	switch _, err := m.exec(sql, args...); {
+	case err == nil:
+		return elle.Committed, nil
+	case refused(err):
+		return elle.Aborted, err
+	default:
+		return elle.Unknown, err
+	}
 }
 
 // cut closes a connection's socket under its client.
