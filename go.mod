@@ -4,6 +4,7 @@ go 1.26
 
 require (
 	github.com/alecthomas/kong v1.12.1
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/gofrs/flock v0.12.1
 	github.com/jackc/pgx/v5 v5.7.6
 	github.com/klauspost/compress v1.18.2

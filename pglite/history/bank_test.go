@@ -47,30 +47,28 @@ type transfer struct {
 // level, or on row locks; the others on the row's latest version and the table's
 // constraint. Locks are taken in the order of the transfer, so there are
 // deadlocks.
-var ways = []struct {
-	name string
-	do   func(transfer) (elle.Outcome, error)
-}{
-	{"serializable", func(x transfer) (elle.Outcome, error) {
+var ways = []func(transfer) (elle.Outcome, error){
+	func(x transfer) (elle.Outcome, error) {
 		return x.m.transact("serializable", func() error { return x.byReading("") })
-	}},
-	{"repeatable read", func(x transfer) (elle.Outcome, error) {
+	},
+	func(x transfer) (elle.Outcome, error) {
 		return x.m.transact("repeatable read", func() error { return x.byReading("") })
-	}},
-	{"for update", func(x transfer) (elle.Outcome, error) {
+	},
+	func(x transfer) (elle.Outcome, error) {
 		return x.m.transact("read committed", func() error { return x.byReading(" for update") })
-	}},
-	{"by difference", func(x transfer) (elle.Outcome, error) {
+	},
+	func(x transfer) (elle.Outcome, error) {
 		return x.m.transact("read committed", x.byDifference)
-	}},
-	{"second thoughts", func(x transfer) (elle.Outcome, error) {
+	},
+	func(x transfer) (elle.Outcome, error) {
 		return x.m.transact("read committed", x.withSavepoint)
-	}},
-	{"one statement", func(x transfer) (elle.Outcome, error) {
-		return x.m.alone(`with moved as (
+	},
+	func(x transfer) (elle.Outcome, error) {
+		_, err := x.m.exec(`with moved as (
 				update accounts set balance = balance + case id when $2 then -$4::int else $4 end where id in ($2, $3))
 			insert into journal values ($1, $2, $3, $4)`, x.id, x.source, x.target, x.amount)
-	}},
+		return outcomeOf(err), err
+	},
 }
 
 func (x transfer) byReading(lock string) error {
@@ -130,7 +128,7 @@ func (b *bank) transfer(m *member, rng *rand.Rand) {
 	x := transfer{m: m, id: b.next, source: 1 + rng.IntN(accounts), amount: 1 + rng.IntN(opening)}
 	b.mu.Unlock()
 	x.target = 1 + (x.source+rng.IntN(accounts-1))%accounts
-	outcome, err := ways[rng.IntN(len(ways))].do(x)
+	outcome, err := ways[rng.IntN(len(ways))](x)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.transfers[x.id] = outcome

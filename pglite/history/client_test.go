@@ -184,16 +184,15 @@ func (m *member) transact(level string, body func() error) (elle.Outcome, error)
 	return elle.Unknown, err
 }
 
-// alone runs a statement that is a transaction of its own.
-func (m *member) alone(sql string, args ...any) (elle.Outcome, error) {
-	switch _, err := m.exec(sql, args...); {
+// outcomeOf is how a statement ended that is a transaction of its own.
+func outcomeOf(err error) elle.Outcome {
+	switch {
 	case err == nil:
-		return elle.Committed, nil
+		return elle.Committed
 	case refused(err):
-		return elle.Aborted, err
-	default:
-		return elle.Unknown, err
+		return elle.Aborted
 	}
+	return elle.Unknown
 }
 
 // cut closes a connection's socket under its client.
