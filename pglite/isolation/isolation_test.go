@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "rewrite testdata/*.out with what the native server does")
 
 // scriptCount is how many scripts there are at least, so that none gets lost.
-const scriptCount = 70
+const scriptCount = 120
 
 // TestNative shows that the transcripts are what PostgreSQL does.
 func TestNative(t *testing.T) {

@@ -100,6 +100,9 @@ func (p *player) permutation(ctx context.Context, perm permutation) (err error) 
 		if err := p.act(ctx, a); err != nil {
 			return fmt.Errorf("%s: %w", strings.TrimSpace(a.verb+" "+a.name), err)
 		}
+		if a.alone {
+			continue // its end comes first, whomever that lets go on
+		}
 		if err := p.settle(ctx); err != nil {
 			return err
 		}

@@ -122,12 +122,12 @@ func (s *session) report(e *pgconn.PgError) []string {
 	return out
 }
 
-// identifiers are parts of messages that differ from run to run: the processes,
-// transactions and relations of a deadlock (DeadLockReport in
-// src/backend/storage/lmgr/deadlock.c).
+// What differs from run to run in messages: processes and transactions of a
+// deadlock (DeadLockReport in src/backend/storage/lmgr/deadlock.c), and OIDs.
 var (
 	processes   = regexp.MustCompile(`\b([Pp]rocess) (\d+)`)
-	identifiers = regexp.MustCompile(`\b(transaction|relation|database|object|class) \d+(/\d+)?`)
+	identifiers = regexp.MustCompile(`\b(transaction|relation|database|OID:?) \d+(/\d+)?`)
+	namespaces  = regexp.MustCompile(`(namespace\)=\(.*, )\d+\)`)
 )
 
 func (s *session) mask(text string) string {
@@ -135,7 +135,8 @@ func (s *session) mask(text string) string {
 		word, pid, _ := strings.Cut(p, " ")
 		return word + " " + s.names(pid)
 	})
-	return identifiers.ReplaceAllString(text, "$1 …")
+	text = identifiers.ReplaceAllString(text, "$1 …")
+	return namespaces.ReplaceAllString(text, "$1…)")
 }
 
 // terminate is the Terminate message.
