@@ -35,6 +35,7 @@ type backend struct {
 	holding  bool // the baton
 	mapped   bool // shared memory is there
 	entering bool // holds srv.entry
+	greeting bool // a session's login triggers are to run
 
 	mem        *linear.Memory
 	addr       addresses
@@ -76,7 +77,7 @@ type sink interface{ write(p []byte) }
 // addresses are C variables of the backend.
 type addresses struct {
 	interruptPending, queryCancelPending, procDiePending uint32
-	myProcPid, myProc, myBackendType                     uint32
+	myProcPid, myProc, myBackendType, myDatabaseID       uint32
 	isUnderPostmaster, myLatch                           uint32
 	critSectionCount, interruptHoldoffCount              uint32
 }
@@ -151,6 +152,9 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	if err := b.greet(); err != nil {
 		return nil, err
 	}
+	if err := b.identify(); err != nil {
+		return nil, errors.Join(err, b.exit(false))
+	}
 	if first {
 		b.mem.Trim()
 	}
@@ -170,7 +174,7 @@ func (b *backend) resolve() (err error) {
 	for name, p := range map[string]*uint32{
 		"InterruptPending": &a.interruptPending, "QueryCancelPending": &a.queryCancelPending,
 		"ProcDiePending": &a.procDiePending, "MyProcPid": &a.myProcPid,
-		"MyBackendType": &a.myBackendType, "IsUnderPostmaster": &a.isUnderPostmaster,
+		"MyBackendType": &a.myBackendType, "MyDatabaseId": &a.myDatabaseID, "IsUnderPostmaster": &a.isUnderPostmaster,
 		"MyLatch": &a.myLatch, "MyProc": &a.myProc, "CritSectionCount": &a.critSectionCount,
 		"InterruptHoldoffCount": &a.interruptHoldoffCount,
 	} {
@@ -245,6 +249,26 @@ func (b *backend) greet() error {
 	}
 	b.params = out.params
 	return b.swallowReports()
+}
+
+// identify reads whom the backend has been booted for by OID. The names may
+// have gone over to others since the session logged in.
+func (b *backend) identify() error {
+	role, err := b.inst.Call("GetSessionUserId")
+	if err != nil {
+		return err
+	}
+	want := b.login
+	b.roleOID, b.dbOID = uint32(role), b.inst.Uint32(b.addr.myDatabaseID)
+	switch {
+	case want.roleOID == 0:
+		return nil
+	case want.roleOID != b.roleOID:
+		return fatal("28000", "role \"%s\" does not exist", want.role)
+	case want.dbOID != b.dbOID:
+		return fatal("3D000", "database \"%s\" does not exist", want.db)
+	}
+	return nil
 }
 
 // entered lets the next backend boot.

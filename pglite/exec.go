@@ -141,12 +141,43 @@ func (b *backend) run(s *Session) (pinned bool, err error) {
 		return false, err
 	}
 	s.status = 0
+	b.inst.PutUint32(b.inst.Uint32(waitEventAddr), 0)
 	s.running(b)
 	defer s.rests(b)
-	if err := b.execute(s, s); err != nil || s.status != 'I' {
+	if err := b.execute(s, s); err != nil {
 		return false, err
 	}
+	b.waitForClient(s.status)
+	if s.status != 'I' {
+		return false, nil
+	}
 	return b.pinned(s)
+}
+
+// waitForClient leaves the guest as Postgres is while it waits for the next
+// message. PostgresMain does this at the top of its loop, which here runs only
+// when there is one. REQUIRES: entered.
+func (b *backend) waitForClient(status byte) {
+	i := b.inst
+	if status == 'T' {
+		b.dropCatalogSnapshot()
+	}
+	i.PutUint32(i.Uint32(waitEventAddr), clientRead)
+}
+
+// dropCatalogSnapshot is InvalidateCatalogSnapshotConditionally, so that a
+// transaction that waits for its client does not keep rows from VACUUM.
+func (b *backend) dropCatalogSnapshot() {
+	i := b.inst
+	first := i.Uint32(registeredSnapshotsAddr)
+	if i.Uint32(catalogSnapshotAddr) == 0 || i.Uint32(activeSnapshotAddr) != 0 ||
+		first == 0 || i.Uint32(first) != 0 { // it has children: others are registered, too
+		return
+	}
+	i.PutUint32(registeredSnapshotsAddr, 0)
+	i.PutUint32(catalogSnapshotAddr, 0)
+	i.PutUint32(transactionXminAddr, 0)
+	i.PutUint32(i.Uint32(b.addr.myProc)+procXminAt, 0)
 }
 
 // flushTo sends what the guest has answered and keeps in its buffer, to s.

@@ -25,6 +25,14 @@ const (
 	// no export. Its body raises signals for pid 42 only.
 	funcKill = 13338
 
+	// EventTriggerOnLogin (src/backend/commands/event_trigger.c), by its place
+	// among the defined functions and by its table entry: PostgresMain calls it
+	// so. It does nothing unless MyDatabaseHasLoginEventTriggers
+	// (src/backend/utils/init/globals.c).
+	funcLoginEvent    = 2300
+	loginEvent        = 1802
+	hasLoginEventAddr = 2875544
+
 	// latchOwnerPID is the offset of owner_pid in Latch
 	// (src/include/storage/latch.h).
 	latchOwnerPID = 12
@@ -32,6 +40,21 @@ const (
 	// waitEventAddr is my_wait_event_info, the address of the backend's
 	// current wait event (src/backend/utils/activity/wait_event.c).
 	waitEventAddr = 2607568
+
+	// Wait events of class PG_WAIT_CLIENT (src/include/utils/wait_event.h,
+	// src/backend/utils/activity/wait_event_names.txt).
+	clientRead  = 0x06000000
+	clientWrite = 0x06000001
+
+	// A catalog snapshot outlives its statement (CatalogSnapshot of
+	// src/backend/utils/time/snapmgr.c, with ActiveSnapshot, the root of the
+	// heap RegisteredSnapshots, and TransactionXmin), and so does the xmin of
+	// the backend (MyProc->xmin).
+	catalogSnapshotAddr     = 2880976
+	activeSnapshotAddr      = 2880980
+	registeredSnapshotsAddr = 2679296
+	transactionXminAddr     = 2679280
+	procXminAt              = 40
 
 	// Where else a backend's pid stands, beside MyProcPid and its latch:
 	// MyProc->pid, MyBEEntry->st_procpid (src/include/utils/backend_status.h),
@@ -154,6 +177,7 @@ func backendSource(wasm []byte) runtime.Source {
 			{Name: "usleep", Sig: sigI, Call: onBackend((*backend).usleep)},
 			{Name: "mmap", Sig: sigMmap, Call: mapSegment},
 			{Name: "lock_wait", Sig: sigVoid, Call: onBackend((*backend).lockWait)},
+			{Name: "login_event", Sig: sigVoid, Call: onBackend((*backend).loginEvent)},
 		},
 		Takeovers: []runtime.Takeover{
 			{Export: "WaitLatch", By: "wait_latch", Mode: wasmfile.Replace},
@@ -163,6 +187,7 @@ func backendSource(wasm []byte) runtime.Source {
 			{Func: funcKill, By: "kill", Mode: wasmfile.Replace},
 			{Export: "pg_usleep", By: "usleep", Mode: wasmfile.Replace},
 			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
+			{Func: funcLoginEvent, By: "login_event", Mode: wasmfile.Before},
 		},
 		Patches:      pidPatches,
 		Calls:        lockWaits,

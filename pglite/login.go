@@ -2,12 +2,16 @@ package pglite
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 )
 
 // login is what a backend is booted for.
 type login struct {
 	role, db string
+	// The OIDs of both, since another role or database can come by the name; 0
+	// for whichever has the name when the backend boots.
+	roleOID, dbOID uint32
 	// defaults names the settings that Postgres gives such a session when it
 	// starts (pg_db_role_setting): when they change, the next session of the
 	// role or database needs a backend that has read them.
@@ -20,40 +24,53 @@ func truncateName(s string) string { return s[:min(len(s), userNameMax)] }
 // checkLogin does what Postgres does between authentication and the first
 // query, in its order and words (InitializeSessionUserId in
 // src/backend/utils/init/miscinit.c, CheckMyDatabase in postinit.c), so that a
-// connection that fails costs no backend.
-func (c *Cluster) checkLogin(ctx context.Context, user, db string) (defaults string, err error) {
+// connection that fails costs no backend. events tells whether the database has
+// triggers on login.
+func (c *Cluster) checkLogin(ctx context.Context, user, db string) (want login, events bool, err error) {
 	rows, err := c.asHost(ctx, `select r.rolcanlogin, r.rolsuper, r.rolconnlimit, d.oid is not null, d.datallowconn, d.datconnlimit,
+		r.oid, coalesce(d.oid, 0), coalesce(d.dathasloginevt, false),
 		case when d.oid is not null then pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') end,
 		(select pg_catalog.string_agg(s.setdatabase || ' ' || s.setrole || ' ' || s.setconfig::text, ';' order by s.setdatabase, s.setrole)
 			from pg_catalog.pg_db_role_setting s where s.setdatabase in (0, d.oid) and s.setrole in (0, r.oid))
 		from pg_catalog.pg_authid r left join pg_catalog.pg_database d on d.datname = `+quoteLiteral(db)+`
 		where r.rolname = `+quoteLiteral(user))
 	if err != nil {
-		return "", asFatal(err)
+		return want, false, asFatal(err)
 	}
 	if len(rows) == 0 {
-		return "", fatal("28000", "role \"%s\" does not exist", user)
+		return want, false, fatal("28000", "role \"%s\" does not exist", user)
 	}
 	r := rows[0]
-	canLogin, super, exists, allowed, granted := r[0] == "t", r[1] == "t", r[3] == "t", r[4] == "t", r[6] == "t"
+	canLogin, super, exists, allowed, granted := r[0] == "t", r[1] == "t", r[3] == "t", r[4] == "t", r[9] == "t"
 	ofRole, ofDB := c.count(user, db)
+	var refusal *Error
 	switch {
 	case !canLogin:
-		return "", fatal("28000", "role \"%s\" is not permitted to log in", user)
+		refusal = fatal("28000", "role \"%s\" is not permitted to log in", user)
 	case !super && full(r[2], ofRole):
-		return "", fatal("53300", "too many connections for role \"%s\"", user)
+		refusal = fatal("53300", "too many connections for role \"%s\"", user)
 	case !exists:
-		return "", fatal("3D000", "database \"%s\" does not exist", db)
+		refusal = fatal("3D000", "database \"%s\" does not exist", db)
 	case !allowed:
-		return "", fatal("55000", "database \"%s\" is not currently accepting connections", db)
+		refusal = fatal("55000", "database \"%s\" is not currently accepting connections", db)
 	case !granted:
-		e := fatal("42501", "permission denied for database \"%s\"", db)
-		e.Detail = "User does not have CONNECT privilege."
-		return "", e
+		refusal = fatal("42501", "permission denied for database \"%s\"", db)
+		refusal.Detail = "User does not have CONNECT privilege."
 	case !super && full(r[5], ofDB):
-		return "", fatal("53300", "too many connections for database \"%s\"", db)
+		refusal = fatal("53300", "too many connections for database \"%s\"", db)
 	}
-	return r[7], nil
+	if refusal != nil {
+		return want, false, refusal
+	}
+	want = login{role: user, db: db, defaults: r[10]}
+	for oid, text := range map[*uint32]string{&want.roleOID: r[6], &want.dbOID: r[7]} {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return want, false, fmt.Errorf("pglite: OID of role or database: %w", err)
+		}
+		*oid = uint32(n)
+	}
+	return want, r[8] == "t", nil
 }
 
 // full compares a number of connections with a limit, −1 for none.

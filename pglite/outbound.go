@@ -89,7 +89,7 @@ func (s *Session) write(p []byte) {
 	if len(s.answer) < maxAnswer && !s.urgent && time.Since(s.flushed) < flushAfter {
 		return
 	}
-	s.b.away(func() {
+	s.b.awayFor(clientWrite, func() {
 		if s.drain() == nil {
 			s.urgent = false
 			_ = s.flush()
@@ -156,7 +156,7 @@ func (s *Session) read(p []byte) int {
 		return 0
 	}
 	if s.in.empty() {
-		s.b.away(func() {
+		s.b.awayFor(clientRead, func() {
 			s.left = s.drain() != nil || s.flush() != nil || s.in.next() != nil || s.in.typ == 'X'
 		})
 		if s.left {
@@ -164,7 +164,7 @@ func (s *Session) read(p []byte) int {
 		}
 	}
 	if !s.in.atHand() {
-		s.b.away(func() { s.left = s.in.await() != nil })
+		s.b.awayFor(clientRead, func() { s.left = s.in.await() != nil })
 		if s.left {
 			return 0
 		}

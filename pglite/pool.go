@@ -303,4 +303,10 @@ func (p *pool) close(err error) []*backend {
 
 // fits tells whether the backend was booted for this login; without a role any
 // will do.
-func (b *backend) fits(want login) bool { return want.role == "" || b.login == want }
+func (b *backend) fits(want login) bool {
+	have := b.login
+	if want.roleOID == 0 {
+		have.roleOID, have.dbOID = 0, 0
+	}
+	return want.role == "" || have == want
+}

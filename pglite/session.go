@@ -1,6 +1,7 @@
 package pglite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,11 +73,7 @@ type Session struct {
 // starts, and applies the startup parameters. It may wait for a backend. The
 // error is an *Error of severity FATAL, or tells that the cluster has ended.
 func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, error) {
-	s := &Session{c: c, pid: newPID(), want: login{role: o.User, db: o.Database}, startup: o.Params, status: 'I'}
-	if s.want.db == "" {
-		s.want.db = s.want.role
-	}
-	s.want.role, s.want.db = truncateName(s.want.role), truncateName(s.want.db)
+	s := &Session{c: c, pid: newPID(), startup: o.Params, status: 'I'}
 	s.split.keep = func(t byte) bool {
 		return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' || t == 'N' || t == 'A'
 	}
@@ -84,26 +81,45 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	s.split.mayDrop, s.split.drop = 'S', s.known
 	s.split.pass = func(p []byte) { s.answer = append(s.answer, p...) }
 	s.carried.init()
+	var events bool
 	var err error
-	if s.want.defaults, err = c.checkLogin(ctx, s.want.role, s.want.db); err != nil {
+	s.want, events, err = c.checkLogin(ctx, truncateName(o.User), truncateName(cmp.Or(o.Database, o.User)))
+	if err != nil {
 		return nil, err
 	}
 	if err := s.acquire(ctx); err != nil {
 		return nil, asFatal(err)
 	}
-	defer s.release()
+	if err := s.begin(events); err != nil {
+		s.mu.Lock()
+		s.mu.closed = true // what it has left in its backend is nobody's
+		s.mu.Unlock()
+		s.release()
+		return nil, asFatal(err)
+	}
+	if !s.pinned {
+		s.release()
+	}
+	return s, nil
+}
+
+// begin is what happens between the startup parameters and the first
+// ReadyForQuery.
+func (s *Session) begin(events bool) error {
+	if events {
+		if err := s.b.greetSession(s); err != nil {
+			return err
+		}
+	}
 	p, err := s.b.reported()
 	if err != nil {
-		return nil, asFatal(err)
+		return err
 	}
 	s.params, s.told = p, map[string]string{}
 	for _, x := range p {
 		s.told[x.Name] = x.Value
 	}
-	if err := c.enter(s); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.c.enter(s)
 }
 
 // asFatal raises an error to what ends a connection.

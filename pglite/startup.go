@@ -116,6 +116,33 @@ func (b *backend) underPostmaster() {
 	b.inst.PutUint32(b.addr.myBackendType, backendTypeBgWorker)
 }
 
+// loginEvent comes before EventTriggerOnLogin, which PostgresMain calls when a
+// backend has started. Here a session starts later, if it gets another's backend
+// or the host's, so the triggers run for sessions only (see greetSession).
+func (b *backend) loginEvent([]uint64) {
+	if !b.greeting {
+		b.inst.Bytes(hasLoginEventAddr, 1)[0] = 0
+	}
+}
+
+// greetSession runs the login triggers for s. An *Error is what one of them
+// raised, which refuses the session.
+func (b *backend) greetSession(s *Session) (err error) {
+	if err := b.enter(); err != nil {
+		return err
+	}
+	defer func() { b.leave(err) }()
+	b.inst.Bytes(hasLoginEventAddr, 1)[0] = 1
+	b.greeting = true
+	err = b.protect(func() error { return b.inst.CallTable(loginEvent, sigVoid) })
+	b.greeting = false
+	if err != nil {
+		return err
+	}
+	s.pinned, err = b.pinned(s)
+	return err
+}
+
 // controlSegment finds where the DSM control segment is mapped, and its file's
 // name in /dev/shm.
 func (b *backend) controlSegment() (addr uint32, name string, err error) {

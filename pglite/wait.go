@@ -26,6 +26,14 @@ func (b *backend) resume(err error) {
 	b.holding = true
 }
 
+// awayFor is away with a wait event for pg_stat_activity.
+func (b *backend) awayFor(event uint32, do func()) {
+	at := b.inst.Uint32(waitEventAddr)
+	b.inst.PutUint32(at, event)
+	b.away(do)
+	b.inst.PutUint32(at, 0)
+}
+
 // interrupts comes before ProcessInterrupts: where Postgres lets itself be
 // interrupted, others get their turn.
 func (b *backend) interrupts([]uint64) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/howdahdb/howdah/runtime/wasmfile"
 )
 
 // ExitError is how a call into the guest ends when the guest calls exit.
@@ -124,10 +126,10 @@ type trapCause struct {
 func (t trapCause) Error() string { return t.msg }
 func (t trapCause) Unwrap() error { return t.err }
 
-// CallTable calls an entry of the function table.
-func (i *Instance) CallTable(index uint32, sig int, args ...uint64) error {
+// CallTable calls an entry of the function table that has no result.
+func (i *Instance) CallTable(index uint32, sig wasmfile.Sig, args ...uint64) error {
 	stack := append([]uint64{uint64(index)}, args...)
-	if err := i.indirect(sig, stack); err != nil {
+	if err := i.indirect(i.p.m.trampoline(sig), stack); err != nil {
 		return i.callError(fmt.Sprintf("table entry %d", index), err)
 	}
 	return nil

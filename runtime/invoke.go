@@ -108,8 +108,3 @@ func (i *Instance) indirect(sig int, stack []uint64) error {
 	t.put(e)
 	return err
 }
-
-// sigVoid numbers the signature of params without a result, for CallTable.
-func (m *Machine) sigVoid(params ...wasmfile.ValType) int {
-	return m.trampoline(wasmfile.Sig{Params: params})
-}

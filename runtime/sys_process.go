@@ -74,7 +74,7 @@ func (i *Instance) Raise(signal int) error {
 	if h == sigDfl || h == sigIgn {
 		return nil
 	}
-	return i.CallTable(h, i.p.m.trampoline(sigHandler), uint64(signal))
+	return i.CallTable(h, sigHandler, uint64(signal))
 }
 
 // Context is what host functions of the instance are called with.
