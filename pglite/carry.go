@@ -10,6 +10,7 @@ import (
 // complete whenever the session holds none.
 type carried struct {
 	statements map[string]statement // by name; "" is the unnamed one
+	fresh      []string             // names of statements prepared in this transaction
 	settings   []Setting            // what SET has changed, in the guest's order
 	sequences  sequences            // what currval and lastval know
 	recount    bool                 // a DEALLOCATE has run

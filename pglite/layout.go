@@ -253,3 +253,24 @@ const (
 	nondefListAddr      = 2878892 // guc_nondef_list, src/backend/utils/misc/guc.c
 	portalsAddr         = 2880908 // PortalHashTable, src/backend/utils/mmgr/portalmem.c
 )
+
+// A prepared statement's row type: plansource of PreparedStatement
+// (src/include/commands/prepare.h); magic, resultDesc, context and is_valid of
+// CachedPlanSource (src/include/utils/plancache.h); TupleDescData with its
+// CompactAttributes and pg_attributes (src/include/access/tupdesc.h).
+const (
+	preparedSourceAt = 64
+	sourceMagic      = 195726186
+	sourceRowsAt     = 52
+	sourceContextAt  = 56
+	sourceValidAt    = 95
+
+	rowHeader  = 20
+	rowCompact = 16
+	rowAttr    = 100
+	rowNameAt  = 4
+	rowTypeAt  = 68
+	rowModAt   = 76
+	rowAlignAt = 83
+	rowCollAt  = 96
+)

@@ -15,6 +15,9 @@ func (b *backend) pinned(s *Session) (bool, error) {
 			return false, err
 		}
 	}
+	if err := s.settleRowTypes(b); err != nil {
+		return false, err
+	}
 	settings, err := b.setSettings()
 	if err != nil {
 		return false, err

@@ -14,8 +14,16 @@ import (
 // pools do, share the guest's.
 
 // statement is what Parse gave: the query and the parameter types, as they
-// stand in the message behind the name.
-type statement string
+// stand in the message behind the name, and the row type that came of it.
+type statement struct {
+	def  string
+	rows rowType
+}
+
+// is tells whether both are the same for a client.
+func (x statement) is(y statement) bool {
+	return x.def == y.def && (x.rows == y.rows || x.rows == "" || y.rows == "")
+}
 
 // pendingStatement is a Parse or Close whose completion has not come yet.
 type pendingStatement struct {
@@ -83,7 +91,7 @@ func (s *Session) inspect(typ byte) error {
 				return err
 			}
 		}
-		s.pending = append(s.pending, pendingStatement{typ: 'P', name: n, def: statement(def)})
+		s.pending = append(s.pending, pendingStatement{typ: 'P', name: n, def: statement{def: string(def)}})
 	case 'B':
 		body, err := s.in.prefix(2 * maxName)
 		if err != nil {
@@ -116,7 +124,7 @@ func (s *Session) agrees(b *backend) bool {
 		return false
 	}
 	for name, def := range s.statements {
-		if b.prepared[name] != def {
+		if theirs, has := b.prepared[name]; !has || !theirs.is(def) {
 			return false
 		}
 	}
@@ -133,7 +141,7 @@ func (s *Session) agree(name string) error {
 	mine, ok := s.statements[name]
 	theirs, has := s.b.prepared[name]
 	switch {
-	case ok && has && mine == theirs, !ok && !has:
+	case ok && has && mine.is(theirs), !ok && !has:
 		return nil
 	case has && name != "" || has && !ok:
 		if err := s.forget(name); err != nil {
@@ -195,7 +203,7 @@ func (s *Session) agreeForQuery() error {
 // forgetOthers closes in the guest what is not the client's.
 func (s *Session) forgetOthers() error {
 	for name, def := range s.b.prepared {
-		if mine, ok := s.statements[name]; !ok || mine != def {
+		if mine, ok := s.statements[name]; !ok || !mine.is(def) {
 			if err := s.forget(name); err != nil {
 				return err
 			}
@@ -218,11 +226,15 @@ func (s *Session) forget(name string) error {
 // out passes it on, as it would be at the message that needs the statement; the
 // guest then skips to the next Sync by itself.
 func (s *Session) parse(name string, def statement, out *silentSink) error {
-	err := s.b.interject(s, message('P', cstring(name), []byte(def)), out)
-	if err == nil && !out.failed {
-		s.b.prepared[name] = def
+	err := s.b.interject(s, message('P', cstring(name), []byte(def.def)), out)
+	if err != nil || out.failed {
+		return err
 	}
-	return err
+	if def.rows, err = s.b.keepRowType(name, def.rows); err != nil {
+		return err
+	}
+	s.statements[name], s.b.prepared[name] = def, def
+	return nil
 }
 
 // silentSink passes on notices and, if it is to, errors; it drops all else.
@@ -261,7 +273,7 @@ func (s *Session) deferParse() (bool, error) {
 	if _, have := s.statements[n]; !ok || have && n != "" || !s.in.syncFollows() {
 		return false, nil
 	}
-	s.statements[n] = statement(def)
+	s.statements[n] = statement{def: string(def)}
 	if err := s.in.discard(); err != nil {
 		return false, err
 	}
@@ -293,6 +305,7 @@ func (s *Session) settle(typ byte) {
 		switch {
 		case want == 'P':
 			s.statements[p.name], s.b.prepared[p.name] = p.def, p.def
+			s.fresh = append(s.fresh, p.name)
 		case p.stmt:
 			delete(s.statements, p.name)
 			delete(s.b.prepared, p.name)
@@ -312,6 +325,24 @@ func (s *Session) completed(tag []byte) {
 	}
 }
 
+// settleRowTypes takes down the row types of the statements that have been
+// prepared since the last transaction. REQUIRES: entered.
+func (s *Session) settleRowTypes(b *backend) error {
+	for _, name := range s.fresh {
+		def, ok := s.statements[name]
+		if !ok {
+			continue
+		}
+		var err error
+		if def.rows, _, err = b.rowTypeOf(name); err != nil {
+			return err
+		}
+		s.statements[name], b.prepared[name] = def, def
+	}
+	s.fresh = s.fresh[:0]
+	return nil
+}
+
 // recounted reads back which of the guest's statements SQL has left: what was
 // dropped, and was the client's, is the client's no more. REQUIRES: b.mu.
 func (s *Session) recounted() error {
@@ -328,7 +359,7 @@ func (s *Session) recounted() error {
 		if name == "" || left[name] {
 			continue
 		}
-		if s.statements[name] == def {
+		if s.statements[name].is(def) {
 			delete(s.statements, name)
 		}
 		delete(s.b.prepared, name)

@@ -31,7 +31,7 @@ func nodeTests() (tests []test) {
 	for _, program := range []struct {
 		name   string
 		shared int
-	}{{"pg", 0}, {"postgres", 0}, {"knex", fewBackends}, {"kysely", fewBackends}} {
+	}{{"pg", 0}, {"postgres", fewBackends}, {"knex", fewBackends}, {"kysely", fewBackends}} {
 		tests = append(tests, test{program.name, func(t *testing.T, db database) { runNode(t, program.name+".mjs", db) }, program.shared})
 	}
 	return tests

@@ -18,7 +18,7 @@ func pgxTests() []test {
 		{"transfers", testPgxTransfers, fewBackends},
 		{"statement cache", testPgxStatementCache, fewBackends},
 		{"execution modes", testPgxModes, fewBackends},
-		{"schema change", testPgxSchemaChange, 0},
+		{"schema change", testPgxSchemaChange, fewBackends},
 		{"copy", testPgxCopy, fewBackends},
 		{"batch", testPgxBatch, fewBackends},
 		{"listen", testPgxListen, fewBackends},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -46,11 +47,11 @@ func inProcess() *server {
 		})
 		return nil
 	}
-	s.measure = func(ctx context.Context, l load) (float64, error) {
+	s.measure = func(l load) (result, error) {
 		if l.clients != aimClients {
-			return 0, errNotMeasured
+			return result{}, errNotMeasured
 		}
-		return inProcessRate(ctx, cluster, l)
+		return measureInProcess(cluster, l)
 	}
 	return s
 }
@@ -58,18 +59,19 @@ func inProcess() *server {
 // warmUp is how long a session runs before the clock does.
 const warmUp = 200 * time.Millisecond
 
-func inProcessRate(ctx context.Context, cluster *pglite.Cluster, l load) (float64, error) {
+func measureInProcess(cluster *pglite.Cluster, l load) (result, error) {
+	ctx := context.Background()
 	t, err := parse(l.script, l.mode)
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
 	session, err := cluster.NewSession(ctx, pglite.SessionOptions{User: "postgres"})
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
 	first, err := t.prepare()
 	if err != nil {
-		return 0, errors.Join(err, session.Close())
+		return result{}, errors.Join(err, session.Close())
 	}
 	length := time.Duration(*seconds) * time.Second
 	if testing.Short() {
@@ -78,9 +80,9 @@ func inProcessRate(ctx context.Context, cluster *pglite.Cluster, l load) (float6
 	c := &sessionClient{in: first, messages: t, started: time.Now().Add(warmUp)}
 	c.until = c.started.Add(length)
 	if err := session.Serve(ctx, c); err != nil {
-		return 0, err
+		return result{}, err
 	}
-	return float64(c.done) / c.took.Seconds(), c.err
+	return result{float64(c.done) / c.took.Seconds(), c.cpu.Seconds() * 1e6 / float64(c.done)}, c.err
 }
 
 // sessionClient is a session's client without a goroutine in between: Read
@@ -92,7 +94,7 @@ type sessionClient struct {
 	started, until time.Time     // of what is counted
 	counting       bool          // the running transaction is to be counted
 	done           int           // transactions since started
-	took           time.Duration // by them
+	took, cpu      time.Duration // by them; cpu is absolute until the end
 
 	header []byte // of an answer, until it is whole
 	body   int    // how much of the answer is still to come
@@ -113,14 +115,16 @@ func (c *sessionClient) Read(p []byte) (int, error) {
 func (c *sessionClient) next() bool {
 	if c.messages.next == 0 {
 		now := time.Now()
-		switch {
-		case c.err != nil || now.After(c.until):
-			return false
-		case c.counting:
+		if c.counting {
 			c.done++
 			c.took = now.Sub(c.started)
-		case now.After(c.started): // warm
-			c.started, c.counting = now, true
+		}
+		if c.err != nil || now.After(c.until) {
+			c.cpu = treeCPU(os.Getpid()) - c.cpu
+			return false
+		}
+		if !c.counting && now.After(c.started) { // warm
+			c.started, c.counting, c.cpu = now, true, treeCPU(os.Getpid())
 		}
 	}
 	var err error

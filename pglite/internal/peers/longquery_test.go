@@ -155,7 +155,7 @@ func pointReads(b *testing.B, s *server) (latencies, error) {
 		return nil, err
 	}
 	logs := b.TempDir()
-	args := append(runLength(), "-n", "-f", file, "-M", "prepared", "-c", strconv.Itoa(aimClients), "-l", "--log-prefix="+filepath.Join(logs, "log"))
+	args := append(runLength(0), "-n", "-f", file, "-M", "prepared", "-c", strconv.Itoa(aimClients), "-l", "--log-prefix="+filepath.Join(logs, "log"))
 	if _, err := pgbench(b, s.url, args...); err != nil {
 		return nil, err
 	}

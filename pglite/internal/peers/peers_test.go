@@ -111,7 +111,7 @@ func BenchmarkPgbench(b *testing.B) {
 		name: "durable", title: "on a directory, with fsync",
 		servers: []*server{durable, durable18, durable15},
 		scripts: []script{tpcb},
-		modes:   []string{"simple", "extended", "prepared"},
+		modes:   []string{"simple", "prepared"},
 	}, {
 		name: "commits", title: "one insert a transaction, with fsync; async is synchronous_commit=off",
 		servers: []*server{durable, durable18, durable15,
@@ -155,7 +155,7 @@ func (g *group) run(b *testing.B) {
 	if len(t.rows) == 0 {
 		return
 	}
-	fmt.Printf("\npgbench, scale 1, %s: transactions/s\n", g.title)
+	fmt.Printf("\npgbench, scale 1, %s\n", g.title)
 	if g.scaling {
 		t.scaling()
 		if rate, err := fsyncRate(); err == nil {

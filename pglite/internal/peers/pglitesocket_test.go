@@ -55,7 +55,7 @@ func npmInstall(t testing.TB, packages ...string) error {
 // of durability, with or without a folder for its data. It is killed, since it has
 // nothing to lose and its orderly end waits for a queue that may be jammed.
 func pgliteSocket(name string, install func(t testing.TB) (engine string, err error)) *server {
-	s := &server{name: name}
+	s := &server{name: name, oneSession: true}
 	var engine string
 	s.start = func(t testing.TB) (err error) {
 		if engine == "" {

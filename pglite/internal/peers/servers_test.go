@@ -28,16 +28,20 @@ type server struct {
 	// start sets url and stop, and pid where there is a process to look at. It
 	// skips t when the machine lacks something.
 	start func(t testing.TB) error
-	// measure returns transactions a second; nil runs pgbench.
-	measure func(ctx context.Context, l load) (float64, error)
+	// measure is how; nil runs pgbench.
+	measure func(l load) (result, error)
+	// oneSession says that all clients have the same session, in which a client
+	// finds the prepared statements of the one before.
+	oneSession bool
 
 	url  string
 	pid  int // the process, or the parent of all
 	stop func()
 
 	begun  bool
-	absent string  // why it can't be had here
-	idleMB float64 // after start
+	absent string // why it can't be had here
+
+	idleMB, loadedMB float64 // after start; after the load that left most
 }
 
 // ready starts the server if it is not running yet, and fills pgbench's tables.
@@ -87,7 +91,7 @@ func (s *server) with(name, setting string) *server {
 		q.Set("options", "-c "+setting)
 		// libpq knows %20 only.
 		u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
-		v.url, v.stop = u.String(), s.restart
+		v.url, v.pid, v.stop = u.String(), s.pid, s.restart
 		return nil
 	}
 	return v
