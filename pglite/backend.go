@@ -49,6 +49,7 @@ type backend struct {
 	given      map[string]string    // and what it gave
 	altered    bool                 // SET has changed something for last
 	last       *Session             // whose state is in the guest; nil: nobody's
+	xacts      [2]uint32            // commits and rollbacks that the guest has pending
 
 	turn     chan struct{} // 1 deep: the baton is this backend's
 	timerDue atomic.Bool
@@ -158,6 +159,7 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	if first {
 		b.mem.Trim()
 	}
+	c.counters.booted.Add(1)
 	b.pumping.Add(1)
 	go b.pumpIdle()
 	return b, nil

@@ -47,12 +47,7 @@ type baton struct {
 		killed error
 		timer  *time.Timer // runs while there is a queue
 	}
-	stats batonStats
-}
-
-// batonStats count from the start of a server.
-type batonStats struct {
-	turns, yields, sleeps atomic.Int64
+	stats *batonStats
 }
 
 const defaultSlice = 2 * time.Millisecond
@@ -62,11 +57,11 @@ var started = time.Now()
 
 func clock() int64 { return int64(time.Since(started)) }
 
-func newBaton(slice time.Duration) *baton {
+func newBaton(slice time.Duration, stats *batonStats) *baton {
 	if slice <= 0 {
 		slice = defaultSlice
 	}
-	return &baton{slice: slice, dead: make(chan struct{})}
+	return &baton{slice: slice, dead: make(chan struct{}), stats: stats}
 }
 
 // acquire waits for the baton. The error is what kill was given.
@@ -156,7 +151,9 @@ func (t *baton) running() *backend {
 }
 
 func (t *baton) wait(b *backend) error {
+	began := clock()
 	<-b.turn
+	t.stats.waited.Add(clock() - began)
 	select {
 	case <-t.dead:
 		t.mu.Lock()

@@ -15,18 +15,20 @@ import (
 // Cluster is a running PostgreSQL cluster. Its methods may be called from any
 // goroutine.
 type Cluster struct {
-	o      Options
-	log    zerolog.Logger
-	engine *engine
-	ns     *vfs.Namespace
-	mem    *vfs.Memory // root of ns
-	dir    *dataDir    // nil in memory
-	shm    *vfs.Shared // /dev/shm; nil where memory can't be shared
-	pool   pool
-	host   *Session       // adopts backends for the host's own SQL
-	owned  sync.WaitGroup // goroutines that Close waits for
-	wal    walMeter
-	idle   context.CancelFunc // ends the housekeeping
+	o        Options
+	log      zerolog.Logger
+	engine   *engine
+	ns       *vfs.Namespace
+	mem      *vfs.Memory // root of ns
+	dir      *dataDir    // nil in memory
+	shm      *vfs.Shared // /dev/shm; nil where memory can't be shared
+	pool     pool
+	host     *Session       // adopts backends for the host's own SQL
+	owned    sync.WaitGroup // goroutines that Close waits for
+	wal      walMeter
+	counters counters
+	pinger   pinger
+	idle     context.CancelFunc // ends the housekeeping
 
 	mu struct {
 		sync.Mutex
@@ -144,7 +146,7 @@ func (c *Cluster) openData(ctx context.Context) error {
 	if err := c.ns.Mount(guestData, c.dir.fs); err != nil {
 		return err
 	}
-	c.ns.SetObserver(newDurability(c.ns, &c.wal, c.stop, c.away))
+	c.ns.SetObserver(newDurability(c.ns, &c.wal, &c.counters.syncs, c.stop, c.away))
 	return nil
 }
 
@@ -228,6 +230,7 @@ func (c *Cluster) Close(ctx context.Context) error {
 	c.once.Do(func() {
 		defer close(c.closed)
 		c.idle()
+		c.pinger.close()
 		backends := c.pool.close(ErrClosed)
 		for _, s := range c.all() {
 			s.terminate()

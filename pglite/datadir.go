@@ -155,6 +155,9 @@ func (d *dataDir) checkLinks(top []vfs.Entry) error {
 const (
 	controlVersionAt = 8
 	controlVersion   = 1800
+	controlStateAt   = 16
+	controlShutDown  = 1  // DB_SHUTDOWNED
+	checkPointAt     = 32 // LSN of the last checkpoint
 	controlMinSize   = 296
 )
 

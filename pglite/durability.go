@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
@@ -29,23 +30,30 @@ import (
 type durability struct {
 	ns   *vfs.Namespace
 	wal  *walMeter
+	took *histogram // by syncs
 	stop func(error)
 	away func(do func()) // lets other backends run meanwhile
 
 	mu      sync.Mutex
-	changes uint64                 // so far
-	dirty   marks                  // files
-	dirs    marks                  // directories with changed entries
-	syncing map[*vfs.Change]uint64 // syncs under way, with changes when they began
+	changes uint64                  // so far
+	dirty   marks                   // files
+	dirs    marks                   // directories with changed entries
+	syncing map[*vfs.Change]syncing // syncs under way
 	failed  error
+}
+
+// syncing is when a sync began, by the clock and by the changes so far.
+type syncing struct {
+	clock   int64
+	changes uint64
 }
 
 // marks say what needs a sync, each with the number of its last change: a sync
 // covers what was changed before it began, and others may go on changing.
 type marks map[string]uint64
 
-func newDurability(ns *vfs.Namespace, wal *walMeter, stop func(error), away func(func())) *durability {
-	return &durability{ns: ns, wal: wal, stop: stop, away: away, dirty: marks{}, dirs: marks{}, syncing: map[*vfs.Change]uint64{}}
+func newDurability(ns *vfs.Namespace, wal *walMeter, took *histogram, stop func(error), away func(func())) *durability {
+	return &durability{ns: ns, wal: wal, took: took, stop: stop, away: away, dirty: marks{}, dirs: marks{}, syncing: map[*vfs.Change]syncing{}}
 }
 
 const controlFile = guestData + "/global/pg_control"
@@ -78,7 +86,7 @@ func (d *durability) Before(c *vfs.Change) error {
 		return syscall.EIO
 	}
 	if c.Op == vfs.OpSync || c.Op == vfs.OpSyncDir {
-		d.syncing[c] = d.changes
+		d.syncing[c] = syncing{clock(), d.changes}
 	}
 	return nil
 }
@@ -87,8 +95,11 @@ func (d *durability) Before(c *vfs.Change) error {
 func (d *durability) After(c *vfs.Change, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	began := d.syncing[c]
-	delete(d.syncing, c)
+	began, isSync := d.syncing[c]
+	if isSync {
+		delete(d.syncing, c)
+		d.took.observe(time.Duration(clock() - began.clock))
+	}
 	if err != nil {
 		if c.Op == vfs.OpSync || c.Op == vfs.OpSyncDir || vfs.Errno(err) == syscall.EIO {
 			d.fail(fmt.Errorf("%v %s: %w", c.Op, c.Path, err))
@@ -106,9 +117,9 @@ func (d *durability) After(c *vfs.Change, err error) {
 	case vfs.OpWrite, vfs.OpTruncate, vfs.OpAllocate:
 		d.dirty[c.Path] = d.changes
 	case vfs.OpSync:
-		d.dirty.clear(c.Path, began)
+		d.dirty.clear(c.Path, began.changes)
 	case vfs.OpSyncDir:
-		d.dirs.clear(c.Path, began)
+		d.dirs.clear(c.Path, began.changes)
 	case vfs.OpCreate, vfs.OpMkdir, vfs.OpSymlink:
 		d.entered(path.Dir(c.Path))
 		if strings.HasSuffix(c.Path, "_init") {

@@ -28,7 +28,12 @@ func (b *backend) execute(f feed, s sink) error {
 			break
 		}
 	}
+	_, ofClient := f.(*Session)
+	b.countTransactions(ofClient)
 	_, err := b.call0("PostgresSendReadyForQueryIfNecessary", b.fn.readyIfNecessary)
+	if err == nil {
+		b.countTransactions(ofClient)
+	}
 	return err
 }
 

@@ -115,3 +115,18 @@ func (b *backend) quietly(m []byte) (err error) {
 	}
 	return nil
 }
+
+// Hold keeps every backend from running until release is called.
+func Hold(ctx context.Context, c *Cluster) (release func(), err error) {
+	b, err := c.pool.take(ctx, nil, login{})
+	if err != nil {
+		return nil, err
+	}
+	if err := b.enter(); err != nil {
+		return nil, err
+	}
+	return func() {
+		b.leave(nil)
+		c.pool.release(b)
+	}, nil
+}

@@ -2,6 +2,7 @@ package pglite
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"path"
 	"strconv"
@@ -19,6 +20,9 @@ import (
 // the last checkpoint, by what passes the file system.
 type walMeter struct {
 	at, checkpoint atomic.Uint64 // LSNs, in bytes
+	record         atomic.Uint64 // LSN of the last checkpoint's record, 0: not seen yet
+	checkpoints    atomic.Uint64 // seen to complete
+	written        atomic.Uint64 // bytes, the same place more than once
 }
 
 // walSegmentSize is initdb's default (wal_segment_size).
@@ -30,7 +34,7 @@ func (m *walMeter) wrote(c *vfs.Change) {
 		return
 	}
 	if c.Path == controlFile {
-		m.checkpoint.Store(m.at.Load())
+		m.controlled(c)
 		return
 	}
 	dir, name := path.Split(c.Path)
@@ -38,9 +42,28 @@ func (m *walMeter) wrote(c *vfs.Change) {
 		return
 	}
 	if start, ok := segmentStart(name); ok {
+		m.written.Add(uint64(c.N))
 		end := start + uint64(c.Off+c.N)
 		for at := m.at.Load(); end > at && !m.at.CompareAndSwap(at, end); at = m.at.Load() {
 		}
+	}
+}
+
+// controlled looks at what was written to the control file. Other things than
+// checkpoints change it, too, such as recovery.
+func (m *walMeter) controlled(c *vfs.Change) {
+	if c.Off != 0 || c.N < checkPointAt+8 {
+		return
+	}
+	record := binary.LittleEndian.Uint64(c.Data[checkPointAt:])
+	switch m.record.Swap(record) {
+	case record:
+	case 0: // the one that the cluster starts from
+		m.at.Store(record)
+		m.checkpoint.Store(record)
+	default:
+		m.checkpoints.Add(1)
+		m.checkpoint.Store(m.at.Load())
 	}
 }
 
@@ -117,9 +140,19 @@ func (c *Cluster) keepHouse(ctx context.Context, r houseRules) {
 		if wal < r.wal && (wal <= quietWAL || time.Since(last) < r.every) {
 			continue
 		}
-		if _, err := c.asHost(ctx, "checkpoint"); err != nil && ctx.Err() == nil {
+		if wal < r.wal {
+			c.counters.byTime.Add(1)
+		} else {
+			c.counters.byVolume.Add(1)
+		}
+		began := time.Now()
+		_, err := c.asHost(ctx, "checkpoint")
+		last = time.Now()
+		if err == nil {
+			c.counters.checkpointed.Add(int64(last.Sub(began)))
+		} else if ctx.Err() == nil {
+			c.counters.checkpointsFailed.Add(1)
 			c.log.Warn().Err(err).Msg("no checkpoint could be made")
 		}
-		last = time.Now()
 	}
 }

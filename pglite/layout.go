@@ -89,6 +89,10 @@ const (
 	cleanupProcSignal = 1749 // CleanupProcSignalState
 	shutdownPostgres  = 2520 // ShutdownPostgres
 
+	// pendingXactsAddr is pgStatXactCommit, and pgStatXactRollback follows
+	// (src/backend/utils/activity/pgstat_database.c).
+	pendingXactsAddr = 2860616
+
 	// auxOwnerAddr is AuxProcessResourceOwner
 	// (src/backend/utils/resowner/resowner.c).
 	auxOwnerAddr = 2880928

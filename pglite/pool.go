@@ -37,6 +37,8 @@ type pool struct {
 	waiters []chan struct{}       // first in line first; closed to call
 	called  int                   // waiters that were called and have not come yet
 	closed  error                 // why no backend is given any more
+
+	stats poolStats
 }
 
 // acquire takes a backend for s. The error is an *Error (53300 after the
@@ -77,14 +79,17 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 		}
 		p.mu.Unlock()
 		if timeout == nil {
-			t := time.NewTimer(p.timeout)
+			t, began := time.NewTimer(p.timeout), time.Now()
 			defer t.Stop()
+			p.stats.waits.Add(1)
+			defer func() { p.stats.waited.Add(int64(time.Since(began))) }()
 			timeout = t.C
 		}
 		select {
 		case <-turn:
 		case <-timeout:
 			p.leave(turn)
+			p.stats.timeouts.Add(1)
 			return nil, &Error{
 				Severity: "ERROR", Code: "53300",
 				Message: "no backend became free within " + p.timeout.String(),

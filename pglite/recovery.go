@@ -22,6 +22,15 @@ func clearTheWay(ns *vfs.Namespace) error {
 	return dropFuturePrepared(ns)
 }
 
+// wasShutDown tells whether Postgres will start without recovery.
+func wasShutDown(ns *vfs.Namespace) (bool, error) {
+	control, err := readFile(ns, controlFile)
+	if err != nil || len(control) < controlMinSize {
+		return false, fmt.Errorf("pglite: read the control file (%d bytes): %w", len(control), err)
+	}
+	return binary.LittleEndian.Uint32(control[controlStateAt:]) == controlShutDown, nil
+}
+
 // nextXidAt is the offset of checkPointCopy.nextXid, 64 bits, in the control
 // file (ControlFileData and CheckPoint, src/include/catalog/pg_control.h).
 const nextXidAt = 64

@@ -21,8 +21,9 @@ import (
 // shared: from then on it is the same pages in all of them, at one address.
 type server struct {
 	*baton
-	ns  *vfs.Namespace
-	shm *vfs.Shared // what is mounted at /dev/shm, nil where nothing can be shared
+	counters *counters // the cluster's
+	ns       *vfs.Namespace
+	shm      *vfs.Shared // what is mounted at /dev/shm, nil where nothing can be shared
 
 	up  chan struct{} // closed when the first backend has started, or has not
 	err error         // why it has not; nil
@@ -49,8 +50,8 @@ type server struct {
 	bury      sync.Once
 }
 
-func newServer(ns *vfs.Namespace, shm *vfs.Shared, slice time.Duration) *server {
-	s := &server{baton: newBaton(slice), ns: ns, shm: shm, up: make(chan struct{}), buried: make(chan struct{})}
+func newServer(ns *vfs.Namespace, shm *vfs.Shared, slice time.Duration, n *counters) *server {
+	s := &server{baton: newBaton(slice, &n.baton), counters: n, ns: ns, shm: shm, up: make(chan struct{}), buried: make(chan struct{})}
 	s.mu.backends, s.mu.pids = map[*backend]bool{}, map[uint32]*backend{}
 	return s
 }
@@ -281,7 +282,15 @@ func (c *Cluster) start(ctx context.Context, s *server, want login) (*backend, e
 	if err := clearTheWay(c.ns); err != nil {
 		return nil, err
 	}
-	return bootBackend(ctx, c, s, true, want)
+	clean, err := wasShutDown(c.ns)
+	if err != nil {
+		return nil, err
+	}
+	b, err := bootBackend(ctx, c, s, true, want)
+	if err == nil && !clean {
+		c.counters.recoveries.Add(1)
+	}
+	return b, err
 }
 
 func (c *Cluster) bootError(want login, err error) error {
@@ -299,7 +308,7 @@ func (c *Cluster) serverNow() (s *server, first bool) {
 	if s := c.mu.server; s != nil && !s.over() {
 		return s, false
 	}
-	s = newServer(c.ns, c.shm, c.o.Slice)
+	s = newServer(c.ns, c.shm, c.o.Slice, &c.counters)
 	s.crashed = func(err error) { c.crashed(s, err) }
 	s.waitedFor = c.endFree
 	c.mu.server = s
@@ -328,6 +337,7 @@ func (s *server) over() bool {
 // crashed is told that a backend has ended its server. All sessions end with
 // 57P02, and the next backend that boots recovers the cluster from its files.
 func (c *Cluster) crashed(s *server, err error) {
+	c.counters.crashes.Add(1)
 	c.log.Error().Err(err).Msg("a backend has crashed: all sessions end, and the cluster recovers")
 	sessions := c.all()
 	c.owned.Go(func() {

@@ -72,7 +72,8 @@ type Session struct {
 // NewSession checks role and database as Postgres does when a connection
 // starts, and applies the startup parameters. It may wait for a backend. The
 // error is an *Error of severity FATAL, or tells that the cluster has ended.
-func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, error) {
+func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session, err error) {
+	defer func() { c.counters.login(err) }()
 	s := &Session{c: c, pid: newPID(), startup: o.Params, status: 'I'}
 	s.split.keep = func(t byte) bool {
 		return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' || t == 'N' || t == 'A'
@@ -82,7 +83,6 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (*Session, e
 	s.split.pass = func(p []byte) { s.answer = append(s.answer, p...) }
 	s.carried.init()
 	var events bool
-	var err error
 	s.want, events, err = c.checkLogin(ctx, truncateName(o.User), truncateName(cmp.Or(o.Database, o.User)))
 	if err != nil {
 		return nil, err

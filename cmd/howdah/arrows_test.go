@@ -38,6 +38,7 @@ var arrows = []arrow{
 	{"github.com/jackc/pgx/...", []string{"pglite/wire", "pglite/driver"}, "a client library is for clients"},
 	{"github.com/alecthomas/kong", []string{"cmd/..."}, "flags are the command's"},
 	{"github.com/schollz/progressbar/...", []string{"cmd/..."}, "packages report progress by callback and leave the terminal alone"},
+	{"github.com/prometheus/...", []string{"pglite/admin"}, "how figures are exposed is one package's business"},
 	{"github.com/rs/zerolog/log", nil, "the global logger: loggers are passed down"},
 }
 
@@ -150,6 +151,7 @@ func TestForbidden(t *testing.T) {
 		{"pglite/driver", "github.com/jackc/pgx/v5", false},
 		{"wasm", "github.com/schollz/progressbar/v3", true},
 		{"pglite", "github.com/rs/zerolog", false},
+		{"pglite", "github.com/prometheus/client_golang/prometheus", true},
 		{"cmd/howdah", "github.com/rs/zerolog/log", true},
 		{"pglite", "fmt", false},
 	} {

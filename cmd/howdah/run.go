@@ -66,12 +66,12 @@ func (c *runCmd) Run() error {
 		return childExit{exitNotExecutable}
 	}
 	log := c.logger()
-	tcp, err := listenTCP("127.0.0.1:0")
+	tcp, err := listenTCP("--listen", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(context.Background())
-	s, err := startServer(ctx, c.options(log), wire.Options{Logger: log}, tcp)
+	s, err := startServer(ctx, c.options(log), wire.Options{Logger: log}, nil, tcp)
 	if err != nil {
 		stop()
 		return err

@@ -5,14 +5,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,9 +50,11 @@ func TestMain(m *testing.M) {
 //	await FILE          wait until the file exists
 //	exits N COMMAND…    run a command, which has to exit with N
 //	signal TERM|HUP     send a signal to every howdah in the background
+//	get [-X METHOD] URL print status and body; https trusts cert.pem
 //	certificate         write cert.pem and key.pem for 127.0.0.1
 //
-// and the condition [artifact]. PORT is a free port, URL a database on it.
+// and the condition [artifact]. PORT is a free port, URL a database on it, ADMIN
+// another free port.
 func TestScripts(t *testing.T) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -64,6 +69,10 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			admin, err := freePort()
+			if err != nil {
+				return err
+			}
 			program, err := exec.LookPath("howdah")
 			if err != nil {
 				return err
@@ -72,6 +81,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PROGRAMS", filepath.Dir(program))
 			e.Setenv("COLUMNS", "80")
 			e.Setenv("PORT", port)
+			e.Setenv("ADMIN", admin)
 			e.Setenv("URL", "postgres://postgres@127.0.0.1:"+port+"/postgres")
 			return nil
 		},
@@ -86,6 +96,7 @@ func TestScripts(t *testing.T) {
 			"exits":       exits,
 			"signal":      signalBackground,
 			"certificate": certificate,
+			"get":         get,
 		},
 	})
 }
@@ -218,6 +229,31 @@ func certificate(ts *testscript.TestScript, neg bool, args []string) {
 	} {
 		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(block), 0o600))
 	}
+}
+
+// get writes what a URL answers to stdout, so that the script can match it.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	method := http.MethodGet
+	if len(args) == 3 && args[0] == "-X" {
+		method, args = args[1], args[2:]
+	}
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: get [-X method] url")
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	if strings.HasPrefix(args[0], "https:") {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM([]byte(ts.ReadFile("cert.pem")))
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	request, err := http.NewRequest(method, args[0], nil)
+	ts.Check(err)
+	answer, err := (&http.Client{Transport: transport, Timeout: patience}).Do(request)
+	ts.Check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d\n%s", answer.StatusCode, body)
 }
 
 func freePort() (string, error) {

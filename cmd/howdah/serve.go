@@ -26,6 +26,7 @@ type serveCmd struct {
 	RequirePassword bool   `env:"HOWDAH_REQUIRE_PASSWORD" help:"Ask for a password on loopback and on the Unix socket too."`
 	MaxClients      int    `env:"HOWDAH_MAX_CLIENTS" default:"10000" placeholder:"N" help:"How many clients may be connected; one more gets error 53300."`
 	InsecureListen  bool   `env:"HOWDAH_INSECURE_LISTEN" help:"Allow an address off loopback without --password-file and TLS."`
+	Admin           string `env:"HOWDAH_ADMIN" placeholder:"ADDR" help:"Answer /healthz, /readyz and /metrics here over HTTP; off loopback over HTTPS, with --tls-cert."`
 	databaseFlags
 	logFlags `set:"log_level=info"`
 }
@@ -62,18 +63,27 @@ func (c *serveCmd) Run() error {
 			return usageError{err}
 		}
 	}
+	adminTLS, err := c.adminTLS(front.TLS)
+	if err != nil {
+		return err
+	}
 	listeners, address, err := c.listen()
 	if err != nil {
+		return err
+	}
+	show, err := c.listenAdmin(adminTLS)
+	if err != nil {
+		closeAll(listeners)
 		return err
 	}
 
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	s, err := startServer(ctx, cluster, front, listeners...)
+	s, err := startServer(ctx, cluster, front, show, listeners...)
 	if err != nil {
 		return err
 	}
-	c.logReady(log, address, front.TLS != nil)
+	c.logReady(log, address, front.TLS != nil, show)
 	err = s.wait(ctx)
 	if err == nil {
 		log.Info().Str("reason", context.Cause(ctx).Error()).Msg("shutting down")
@@ -115,7 +125,7 @@ func (c *serveCmd) front(log zerolog.Logger) (wire.Options, error) {
 
 // listen claims the TCP address, and the Unix socket of the same port.
 func (c *serveCmd) listen() ([]net.Listener, *net.TCPAddr, error) {
-	tcp, err := listenTCP(c.Listen)
+	tcp, err := listenTCP("--listen", c.Listen)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,7 +141,7 @@ func (c *serveCmd) listen() ([]net.Listener, *net.TCPAddr, error) {
 	return []net.Listener{tcp, unix}, address, nil
 }
 
-func (c *serveCmd) logReady(log zerolog.Logger, address *net.TCPAddr, withTLS bool) {
+func (c *serveCmd) logReady(log zerolog.Logger, address *net.TCPAddr, withTLS bool, show *adminListener) {
 	message := "ready"
 	if c.DataDir == "" {
 		message = "ready; in memory: all data is lost at exit"
@@ -139,6 +149,9 @@ func (c *serveCmd) logReady(log zerolog.Logger, address *net.TCPAddr, withTLS bo
 	event := log.Info().Str("url", databaseURL(address, withTLS))
 	if c.SocketDir != "" {
 		event = event.Str("socket_dir", c.SocketDir)
+	}
+	if show != nil {
+		event = event.Str("admin", show.url())
 	}
 	event.Msg(message)
 }

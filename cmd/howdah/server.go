@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/admin"
 	"github.com/howdahdb/howdah/pglite/wire"
 )
 
@@ -22,28 +23,37 @@ const drainTime = 10 * time.Second
 type server struct {
 	cluster *pglite.Cluster
 	front   *wire.Server
+	admin   *admin.Server // nil: none
 	serving sync.WaitGroup
 	broken  chan error // room for every listener's error
 }
 
 // startServer opens the cluster and serves it on the listeners, which it owns
 // from here on, also when it fails.
-func startServer(ctx context.Context, c pglite.Options, w wire.Options, listeners ...net.Listener) (*server, error) {
+func startServer(ctx context.Context, c pglite.Options, w wire.Options, show *adminListener, listeners ...net.Listener) (_ *server, err error) {
+	defer func() {
+		if err != nil {
+			show.close()
+			closeAll(listeners)
+		}
+	}()
 	report, end := newProgress(c.Logger)
 	c.Progress = report
 	cluster, err := pglite.Open(ctx, c)
 	end()
 	if err != nil {
-		closeAll(listeners)
 		return nil, startError(ctx, c.Dir, err)
 	}
 	w.Cluster = cluster
 	front, err := wire.New(w)
 	if err != nil {
-		closeAll(listeners)
 		return nil, errors.Join(err, cluster.Close(ctx))
 	}
-	s := &server{cluster: cluster, front: front, broken: make(chan error, len(listeners))}
+	s := &server{cluster: cluster, front: front, broken: make(chan error, len(listeners)+1)}
+	if show != nil {
+		s.admin = admin.New(cluster, c.Logger)
+		s.serving.Go(func() { s.broken <- s.admin.Serve(show.Listener, show.certificate) })
+	}
 	for _, l := range listeners {
 		s.serving.Go(func() { s.broken <- s.front.Serve(context.WithoutCancel(ctx), l) })
 	}
@@ -67,14 +77,21 @@ func (s *server) wait(ctx context.Context) error {
 }
 
 // shutdown closes the listeners first, then lets sessions finish what they run
-// for up to drainTime, and closes the cluster last, with a checkpoint.
+// for up to drainTime, which the admin endpoint still tells about, and closes
+// the cluster last, with a checkpoint.
 func (s *server) shutdown(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	drain, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
+	if s.admin != nil {
+		s.admin.Drain()
+	}
 	err := s.front.Shutdown(drain)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // the sessions that were left have been told 57P01
+	}
+	if s.admin != nil {
+		_ = s.admin.Shutdown(drain) // of a client that is slow to read
 	}
 	s.serving.Wait()
 	return errors.Join(err, s.cluster.Close(ctx))

@@ -20,13 +20,13 @@ const PageSize = 65536
 
 // Memory is one reservation. It implements wazero's
 // experimental.LinearMemory. Which goroutine may touch its bytes is the
-// business of whoever runs the guest; only [Memory.StoreUint32] and
-// [Memory.LoadUint32] may be used beside a running guest. All other methods
-// belong to the goroutine that runs it.
+// business of whoever runs the guest; only [Memory.StoreUint32],
+// [Memory.LoadUint32] and [Memory.Resident] may be used beside a running guest.
+// All other methods belong to the goroutine that runs it.
 type Memory struct {
-	reserved []byte // length: the maximum
-	size     uint64 // what the guest has grown to
-	shared   []span // where segments are mapped, without overlap
+	reserved []byte        // length: the maximum
+	size     atomic.Uint64 // what the guest has grown to
+	shared   []span        // where segments are mapped, without overlap
 }
 
 // Reserve reserves max bytes of zeros.
@@ -41,15 +41,15 @@ func Reserve(max uint64) (*Memory, error) {
 // Reallocate makes the first size bytes usable and returns them, nil beyond
 // the reservation.
 func (m *Memory) Reallocate(size uint64) []byte {
-	if size > uint64(len(m.reserved)) || commit(m.reserved, m.size, size) != nil {
+	if size > uint64(len(m.reserved)) || commit(m.reserved, m.size.Load(), size) != nil {
 		return nil
 	}
-	m.size = size
+	m.size.Store(size)
 	return m.reserved[:size:len(m.reserved)]
 }
 
 // Bytes is the memory as far as the guest has grown it.
-func (m *Memory) Bytes() []byte { return m.reserved[:m.size] }
+func (m *Memory) Bytes() []byte { return m.reserved[:m.size.Load()] }
 
 // Discard makes n bytes at off zero and gives their pages back to the
 // operating system. Both must be multiples of [PageSize]. Bytes of a segment
@@ -69,7 +69,7 @@ func (m *Memory) Discard(off, n uint32) error {
 // the same. It leaves segments alone, so that others may use them; nothing may
 // use the rest of the memory meanwhile.
 func (m *Memory) Trim() (freed int) {
-	for _, r := range m.private(span{0, m.size}) {
+	for _, r := range m.private(span{0, m.size.Load()}) {
 		freed += trim(m.bytes(r))
 	}
 	return freed
@@ -89,6 +89,7 @@ func (m *Memory) LoadUint32(addr uint32) uint32 {
 func (m *Memory) Free() {
 	if m.reserved != nil {
 		release(m.reserved)
-		m.reserved, m.size, m.shared = nil, 0, nil
+		m.reserved, m.shared = nil, nil
+		m.size.Store(0)
 	}
 }

@@ -197,6 +197,10 @@ func (a *arena) leave() bool {
 	return true
 }
 
+// Mapped is the number of bytes that the contents of this Memory's files, and
+// of those of all its clones, take of the system's memory.
+func (m *Memory) Mapped() int64 { return m.arena.mapped() }
+
 // mapped is the number of bytes the arena has from the system.
 func (a *arena) mapped() int64 {
 	var n int64
