@@ -47,6 +47,9 @@ type backend struct {
 	prepared   map[string]statement // protocol-level statements that the guest holds
 	base       map[string]string    // values as booted of the parameters that the last session's startup gave,
 	given      map[string]string    // and what it gave
+	gucs       int                  // how many parameters the guest had when customs was read,
+	customs    customNames          // which are the placeholders among them,
+	born       customNames          // and those of the boot, which stay
 	altered    bool                 // SET has changed something for last
 	last       *Session             // whose state is in the guest; nil: nobody's
 	xacts      [2]uint32            // commits and rollbacks that the guest has pending
@@ -156,6 +159,10 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	if err := b.identify(); err != nil {
 		return nil, errors.Join(err, b.exit(false))
 	}
+	if err := b.noteCustoms(); err != nil {
+		return nil, err
+	}
+	b.born = b.customs
 	if first {
 		b.mem.Trim()
 	}

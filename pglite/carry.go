@@ -12,6 +12,7 @@ type carried struct {
 	statements map[string]statement // by name; "" is the unnamed one
 	fresh      []string             // names of statements prepared in this transaction
 	settings   []Setting            // what SET has changed, in the guest's order
+	customs    customNames          // parameters that exist because it has named them
 	sequences  sequences            // what currval and lastval know
 	recount    bool                 // a DEALLOCATE has run
 }
@@ -23,11 +24,23 @@ const (
 	pgcBackend   = 4
 	pgcSClient   = 9
 	pgcSSession  = 13
-	gucSource    = 32       // offset of source in struct config_generic,
-	gucFlags     = 20       // of flags,
-	gucNondef    = 64       // of nondef_link (src/include/utils/guc_tables.h)
 	gucNoReset   = 0x000008 // GUC_NO_RESET
 	maxNondefGUC = 4096
+)
+
+// Offsets in struct config_generic, and in config_string, which begins with one
+// (src/include/utils/guc_tables.h); and of a parameter in an entry of the hash
+// table of all.
+const (
+	gucFlags       = 20
+	gucPlaceholder = 0x000200 // GUC_CUSTOM_PLACEHOLDER of flags
+	gucSource      = 32
+	gucNondef      = 64 // nondef_link
+	gucSourceFile  = 84
+	gucVariable    = 92
+	gucResetVal    = 112
+
+	gucEntryVarAt = 4
 )
 
 // maxForeign bounds the statements of other clients that a backend keeps, in
@@ -61,6 +74,9 @@ func (b *backend) adopt(s *Session) (err error) {
 	}
 	b.last, b.altered = nil, false
 	if err := b.startup(s.startup); err != nil {
+		return err
+	}
+	if err := b.alignCustoms(s); err != nil {
 		return err
 	}
 	if len(s.settings) > 0 {

@@ -23,6 +23,10 @@ func (b *backend) pinned(s *Session) (bool, error) {
 		return false, err
 	}
 	s.settings, b.altered = settings, len(settings) > 0
+	if err := b.noteCustoms(); err != nil {
+		return false, err
+	}
+	s.customs = b.customs
 	if err := b.saveSequences(&s.sequences); err != nil {
 		return false, err
 	}
@@ -46,6 +50,32 @@ func (b *backend) named() int {
 		n--
 	}
 	return n
+}
+
+// eachEntry calls f with every entry of the hash table that a variable points
+// to. REQUIRES: entered.
+func (b *backend) eachEntry(addr uint32, f func(entry uint32)) error {
+	n, err := b.entries(addr)
+	if err != nil || n == 0 {
+		return err
+	}
+	sp := b.inst.StackPointer()
+	defer b.inst.SetStackPointer(sp)
+	const statusSize = 64 // room for a HASH_SEQ_STATUS
+	scan, err := b.inst.Call("_emscripten_stack_alloc", statusSize)
+	if err != nil {
+		return err
+	}
+	if _, err := b.inst.Call("hash_seq_init", scan, uint64(b.inst.Uint32(addr))); err != nil {
+		return err
+	}
+	for {
+		p, err := b.inst.Call("hash_seq_search", scan)
+		if err != nil || p == 0 {
+			return err
+		}
+		f(uint32(p))
+	}
 }
 
 // entries counts what the hash table has that a variable points to.

@@ -17,11 +17,10 @@ type sequences struct {
 }
 
 const (
-	seqDataSize  = 40
-	seqFileAt    = 4
-	seqLxidAt    = 8
-	seqValidAt   = 12
-	seqStatusLen = 64 // room for a HASH_SEQ_STATUS
+	seqDataSize = 40
+	seqFileAt   = 4
+	seqLxidAt   = 8
+	seqValidAt  = 12
 )
 
 // HASHCTL and flags of src/include/utils/hsearch.h.
@@ -36,26 +35,7 @@ const (
 
 // eachSequence calls f with every entry of the guest's table. REQUIRES: mu.
 func (b *backend) eachSequence(f func(addr uint32, data []byte)) error {
-	n, err := b.entries(sequencesAddr)
-	if err != nil || n == 0 {
-		return err
-	}
-	sp := b.inst.StackPointer()
-	defer b.inst.SetStackPointer(sp)
-	scan, err := b.inst.Call("_emscripten_stack_alloc", seqStatusLen)
-	if err != nil {
-		return err
-	}
-	if _, err := b.inst.Call("hash_seq_init", scan, uint64(b.inst.Uint32(sequencesAddr))); err != nil {
-		return err
-	}
-	for {
-		p, err := b.inst.Call("hash_seq_search", scan)
-		if err != nil || p == 0 {
-			return err
-		}
-		f(uint32(p), b.inst.Bytes(uint32(p), seqDataSize))
-	}
+	return b.eachEntry(sequencesAddr, func(p uint32) { f(p, b.inst.Bytes(p, seqDataSize)) })
 }
 
 // saveSequences takes down the session's view.

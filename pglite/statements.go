@@ -111,7 +111,7 @@ func (s *Session) inspect(typ byte) error {
 		if typ == 'C' {
 			s.pending = append(s.pending, pendingStatement{typ: 'C', name: n, stmt: body[0] == 'S'})
 		}
-		if body[0] == 'S' {
+		if typ == 'D' && body[0] == 'S' { // a Close of what is not there is no error
 			return s.agree(n)
 		}
 	}
