@@ -423,8 +423,14 @@ func (b *backend) guestWrite(s []uint64) {
 
 // become gives the backend the pid of the session that uses it, wherever it
 // stands: pg_backend_pid, pg_stat_activity, pg_locks and notifications agree
-// with what the client was told. REQUIRES: entered, between messages.
-func (b *backend) become(pid uint32) {
+// with what the client was told. One without a session, or with the host's, has
+// its own, and is not among pg_stat_activity's. REQUIRES: entered, between
+// messages.
+func (b *backend) become(s *Session) {
+	pid, shown := b.pid, uint32(0)
+	if s != nil && s.pid != 0 {
+		pid, shown = s.pid, s.pid
+	}
 	i := b.inst
 	b.srv.rename(b, pid)
 	i.PutUint32(b.addr.myProcPid, pid)
@@ -432,9 +438,9 @@ func (b *backend) become(pid uint32) {
 		i.Uint32(b.addr.myProc) + procPIDAt,
 		i.Uint32(b.addr.myLatch) + latchOwnerPID,
 		b.localLatch + latchOwnerPID,
-		i.Uint32(beEntryAddr) + beEntryPIDAt,
 		i.Uint32(procSignalSlotAddr),
 	} {
 		i.PutUint32(at, pid)
 	}
+	i.PutUint32(i.Uint32(beEntryAddr)+beEntryPIDAt, shown)
 }

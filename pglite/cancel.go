@@ -23,6 +23,17 @@ func (s *Session) terminate() {
 	}
 }
 
+// end is terminate for an administrator: an idle session ends at once.
+func (s *Session) end() {
+	s.terminate()
+	s.mu.Lock()
+	idle := s.mu.running == nil
+	s.mu.Unlock()
+	if idle {
+		s.c.owned.Go(func() { s.hangUp(adminShutdown().encode()) }) // a client may be slow to take it
+	}
+}
+
 // running marks that the backend works for the session from now on. REQUIRES:
 // b.mu.
 func (s *Session) running(b *backend) {

@@ -1,7 +1,6 @@
 package pglite
 
 import (
-	"cmp"
 	"errors"
 	"strings"
 )
@@ -57,6 +56,7 @@ func (b *backend) adopt(s *Session) (err error) {
 		return err
 	}
 	defer func() { b.leave(err) }()
+	b.signals.And(^uint32(1 << sigInt)) // came too late for the last one's statement
 	if b.last != nil && b.last.isClosed() {
 		if err := b.discardState(); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (b *backend) adopt(s *Session) (err error) {
 	if err := b.restoreSequences(&s.sequences); err != nil {
 		return err
 	}
-	b.become(cmp.Or(s.pid, b.pid)) // the host has no pid of its own
+	b.become(s)
 	b.last = s
 	return nil
 }
@@ -319,7 +319,11 @@ func (b *backend) discard(s *Session) (err error) {
 		// The temporary schema is the backend's for good: it goes with it.
 		return b.exit(false)
 	}
-	return b.discardState()
+	if err := b.discardState(); err != nil {
+		return err
+	}
+	b.become(nil)
+	return nil
 }
 
 // alive tells whether the backend can still be used.

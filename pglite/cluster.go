@@ -312,6 +312,18 @@ func (c *Cluster) count(user, db string) (ofRole, ofDB int) {
 	return ofRole, ofDB
 }
 
+// session is the one with this pid, nil for none.
+func (c *Cluster) session(pid uint32) *Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.mu.sessions {
+		if s.pid == pid {
+			return s
+		}
+	}
+	return nil
+}
+
 func (c *Cluster) all() []*Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()

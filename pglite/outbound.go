@@ -60,7 +60,9 @@ func (s *Session) hangUp(m []byte) {
 	if c, ok := s.cl.(io.Closer); ok {
 		_ = c.Close() // its goroutine wakes from its read, and waits for out
 	}
-	s.out.err = s.cl.Flush()
+	if s.out.err = s.cl.Flush(); s.out.err == nil {
+		s.out.err = errGone // that was the last
+	}
 }
 
 func (s *Session) flush() error {

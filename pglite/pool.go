@@ -194,6 +194,21 @@ func (p *pool) takeFree() (free []*backend) {
 	return free
 }
 
+// reclaim hands out the idle backend that has the state of s, nil for none.
+func (p *pool) reclaim(s *Session) *backend {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, x := range p.idle {
+		if x.last == s {
+			p.idle = append(p.idle[:k], p.idle[k+1:]...)
+			p.used++
+			p.out[x] = s
+			return x
+		}
+	}
+	return nil
+}
+
 // prepare makes what pick gave into the backend that is wanted.
 func (p *pool) prepare(ctx context.Context, b *backend, s *Session, want login) (*backend, error) {
 	defer p.booting.Done()

@@ -44,7 +44,8 @@ type server struct {
 		backends map[*backend]bool
 		pids     map[uint32]*backend // by the pid they go by, see become
 	}
-	crashed   func(error)   // told of a crash, once
+	crashed   func(error) // told of a crash, once
+	session   func(pid uint32) *Session
 	waitedFor func()        // told that a backend waits for others to end
 	buried    chan struct{} // closed when nothing is left of a server that has ended
 	bury      sync.Once
@@ -311,6 +312,7 @@ func (c *Cluster) serverNow() (s *server, first bool) {
 	s = newServer(c.ns, c.shm, c.o.Slice, &c.counters)
 	s.crashed = func(err error) { c.crashed(s, err) }
 	s.waitedFor = c.endFree
+	s.session = c.session
 	c.mu.server = s
 	return s, true
 }

@@ -375,7 +375,7 @@ func (s *Session) release() {
 }
 
 // Close ends the session: an open transaction is rolled back, what the
-// session left in its backend is discarded, the backend goes back to the pool.
+// session has left in a backend is discarded, the backend goes back to the pool.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	closed := s.mu.closed
@@ -385,11 +385,13 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.c.leave(s)
-	b := s.b
-	if b == nil {
+	if s.b == nil {
+		s.b = s.c.pool.reclaim(s)
+	}
+	if s.b == nil {
 		return nil
 	}
-	err := b.discard(s)
+	err := s.b.discard(s)
 	if errors.Is(err, errExited) || errors.Is(err, errCrashed) {
 		err = nil
 	}

@@ -7,12 +7,14 @@ const (
 	sigHup  = 1
 	sigInt  = 2
 	sigUsr1 = 10
+	sigTerm = 15
 	sigUrg  = 23
 )
 
 // kill: kill(pid, signal). Postgres cancels and terminates process groups,
 // −pid; 0 is the postmaster of a backend that has none, whose SIGHUP goes on to
-// all.
+// all. Who cancels or terminates means a session, wherever it is by now: its
+// backend may have gone on to another.
 func (b *backend) kill(s []uint64) {
 	const esrch = 71
 	pid, sig := int32(uint32(s[0])), int(int32(uint32(s[1])))
@@ -32,7 +34,20 @@ func (b *backend) kill(s []uint64) {
 		b.raiseOwn(sig)
 		return
 	}
-	switch t := b.srv.byPID(uint32(pid)); {
+	t := b.srv.byPID(uint32(pid))
+	if s := b.srv.session(uint32(pid)); s != nil && t != b {
+		switch sig {
+		case 0:
+			return
+		case sigInt:
+			s.Cancel()
+			return
+		case sigTerm:
+			s.end()
+			return
+		}
+	}
+	switch {
 	case t == b || uint32(pid) == b.inst.Uint32(b.addr.myProcPid):
 		b.raiseOwn(sig)
 	case t == nil:
