@@ -122,7 +122,7 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 		}
 	}()
 	b.inst, err = c.engine.backend.Instantiate(ctx, runtime.Process{
-		FS: c.ns, Env: backendEnv, Data: b, Alarm: b.alarm, Blocking: b.away,
+		FS: c.ns, Env: backendEnv, Data: b, Alarm: b.alarm, Blocking: b.away, Wrote: b.wrote,
 		Stdout: b.log.quiet, Stderr: b.log.write,
 	})
 	if err != nil {

@@ -45,6 +45,16 @@ func (b *backend) interrupts([]uint64) {
 	}
 }
 
+// wrote comes after a write to a file. A checkpoint makes thousands of them
+// without an interrupt check (BufferSync, src/backend/storage/buffer/bufmgr.c).
+// Locks may be held, as at an fsync.
+func (b *backend) wrote() {
+	if b.holding && b.srv.overdue() {
+		b.holding = false
+		b.resume(b.srv.yield(b))
+	}
+}
+
 // waitLatch: WaitLatch(latch, events, timeout ms, wait event) → events
 // (src/include/storage/waiteventset.h). SetLatch signals the owner only of a
 // latch that says it is slept on (src/backend/storage/ipc/latch.c).

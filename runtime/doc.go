@@ -31,8 +31,8 @@
 // vfs.Shared; the owner of instances by linear.Memory.Map, and by Share for
 // what an instance has already. Programs compiled without threads have no
 // atomic instructions: their owner lets one of those that share memory run at
-// a time. Process.Blocking is where he may let another run meanwhile, and
-// Source.Calls are places in the program's code at which he is asked.
+// a time. Process.Blocking and Process.Wrote are where he may let another run
+// meanwhile, and Source.Calls are places in the program's code at which he is asked.
 //
 // # setjmp and longjmp
 //

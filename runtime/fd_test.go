@@ -390,6 +390,24 @@ func TestDevices(t *testing.T) {
 	silent.write(1, "nobody listens")
 }
 
+// TestWrote: the owner is told of each write to a file that has been done.
+func TestWrote(t *testing.T) {
+	tree := vfs.NewMemory(vfs.MemoryOptions{})
+	defer tree.Close()
+	wrote := 0
+	g := newGuest(t, Process{FS: vfs.NewNamespace(tree), Wrote: func() { wrote++ }})
+	g.file("/f", "content")
+	wrote = 0
+	fd := g.open("/f", oRDWR)
+	g.write(fd, "one")
+	g.write(fd, "two")
+	g.write(1, "to standard output")
+	g.read(fd, 1)
+	if wrote != 2 {
+		t.Errorf("told of %d writes", wrote)
+	}
+}
+
 // TestBlocking: what waits for a disk runs inside of Blocking, its error comes
 // through, and what fails before runs nowhere.
 func TestBlocking(t *testing.T) {

@@ -34,6 +34,11 @@ type Process struct {
 	// while do runs: do touches nothing of the instance. nil: do is called
 	// as it is.
 	Blocking func(do func())
+	// Wrote is called after each write to a file, on the guest's goroutine:
+	// there may be many without another system call, as when a database
+	// writes its cache out. It may let others use what the instance shares
+	// with them before it returns. nil: nothing is called.
+	Wrote func()
 	// Data is the owner's: table functions find it here.
 	Data any
 }

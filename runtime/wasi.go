@@ -178,6 +178,9 @@ func (i *Instance) transfer(a args, write, at bool) errno {
 		d.off = off
 	}
 	i.PutUint32(result, total)
+	if write && d.file != nil && i.Wrote != nil {
+		i.Wrote()
+	}
 	return 0
 }
 
