@@ -110,6 +110,9 @@ func (c *Cluster) openFiles(ctx context.Context) error {
 	if err := c.openData(ctx); err != nil {
 		return err
 	}
+	if err := c.ns.Mount(hostDir, c.hostFiles()); err != nil {
+		return err
+	}
 	if !linear.CanShare {
 		return nil
 	}

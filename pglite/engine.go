@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/howdahdb/howdah/pglite/internal/catalog"
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/vfs"
 	"github.com/howdahdb/howdah/wasm"
@@ -188,11 +189,15 @@ func baseTree(a *wasm.Artifact) (*vfs.Memory, error) {
 				return nil, err
 			}
 		}
-		if err := m.PutFile(f.Path, f.Mode, f.Data); err != nil {
+		data := f.Data
+		if path.Base(f.Path) == catalog.SystemViews {
+			data = catalog.Extend(data)
+		}
+		if err := m.PutFile(f.Path, f.Mode, data); err != nil {
 			return nil, fmt.Errorf("pglite: base file %s: %w", f.Path, err)
 		}
 	}
-	for _, d := range [...]string{"/tmp", sharedDir, "/home/postgres"} {
+	for _, d := range [...]string{"/tmp", sharedDir, hostDir, "/home/postgres"} {
 		if err := mkdir(d); err != nil {
 			return nil, err
 		}

@@ -142,7 +142,9 @@ func (s *server) memory() (backends int, private, shared uint64) {
 		if !b.live.ended && b.mem != nil {
 			backends++
 			private += b.mem.Resident(0, from) + b.mem.Resident(to, math.MaxUint64)
-			shared = max(shared, b.mem.Resident(from, to))
+			if shared == 0 { // the same pages in all of them
+				shared = b.mem.Resident(from, to)
+			}
 		}
 		b.live.Unlock()
 	}

@@ -1,4 +1,5 @@
-// Package oracle_test holds Howdah against a native PostgreSQL 18: what it
+// Package oracle_test holds Howdah against a native PostgreSQL 18, whose initdb
+// is given the view howdah_stat, too (package catalog): what it
 // answers on the wire, what initdb leaves in its catalogs, and whether the
 // programs that come with Postgres can work with it.
 package oracle_test

@@ -13,13 +13,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/howdahdb/howdah/pglite/internal/catalog"
 )
 
 // startTimeout bounds initdb and the wait for a native server to be ready.
 const startTimeout = 2 * time.Minute
 
 // Native is a running native PostgreSQL 18 with its own throw-away cluster,
-// made with the options of Howdah's clusters. It trusts everyone on loopback
+// made with the options of Howdah's clusters and the view that they have beyond
+// Postgres' own. It trusts everyone on loopback
 // and on its socket.
 type Native struct {
 	Host      string // 127.0.0.1
@@ -66,8 +69,12 @@ func StartNative(t testing.TB, settings ...string) *Native {
 		DataDir:   filepath.Join(base, "data"),
 		LogFile:   filepath.Join(base, "log"),
 	}
+	input := filepath.Join(base, "share")
+	if err := shareWithView(pg, input); err != nil {
+		t.Fatal(err)
+	}
 	initdb := nativeCommand(filepath.Join(pg, "bin", "initdb"), base,
-		"-D", n.DataDir, "--username=postgres", "--auth=trust", "--allow-group-access",
+		"-D", n.DataDir, "-L", input, "--username=postgres", "--auth=trust", "--allow-group-access",
 		"--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=libc", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("native initdb: %v (is %s readable to every user?)\n%s", err, pg, out)
@@ -84,6 +91,31 @@ func StartNative(t testing.TB, settings ...string) *Native {
 	}
 	t.Cleanup(n.stop)
 	return n
+}
+
+// shareWithView makes the folder that initdb takes its input from.
+func shareWithView(pg, dir string) error {
+	share := filepath.Join(pg, "share", "postgresql")
+	files, err := os.ReadDir(share)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Name() == catalog.SystemViews {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(share, f.Name()), filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	views, err := os.ReadFile(filepath.Join(share, catalog.SystemViews))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, catalog.SystemViews), catalog.Extend(views), 0o644)
 }
 
 var errPortTaken = errors.New("port taken")
