@@ -146,9 +146,13 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 			return nil, err
 		}
 	}
+	args := c.postgresArgs()
+	if !first {
+		args = append(args, s.startArgs()...)
+	}
 	s.entry.Lock()
 	b.entering = true
-	err = b.runMain(c.postgresArgs())
+	err = b.runMain(args)
 	b.entered()
 	if err != nil {
 		return nil, err
@@ -164,6 +168,9 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	}
 	b.born = b.customs
 	if first {
+		if err := b.keepSettings(); err != nil {
+			return nil, err
+		}
 		b.mem.Trim()
 	}
 	c.counters.booted.Add(1)

@@ -35,6 +35,8 @@ type server struct {
 		controlOf  *linear.Segment
 	}
 
+	atStart atStart
+
 	// entry is held by one backend that boots, up to shared memory: they all
 	// write postmaster.pid, and take an empty one for that of another server.
 	entry sync.Mutex
@@ -287,6 +289,7 @@ func (c *Cluster) start(ctx context.Context, s *server, want login) (*backend, e
 	if err != nil {
 		return nil, err
 	}
+	s.atStart.files = s.lookAtFiles()
 	b, err := bootBackend(ctx, c, s, true, want)
 	if err == nil && !clean {
 		c.counters.recoveries.Add(1)
