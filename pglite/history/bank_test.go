@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -227,48 +226,40 @@ func (b *bank) audit() {
 	}
 }
 
-// TestBank lets clients transfer and read, under a nemesis.
-func TestBank(t *testing.T) {
-	for _, s := range servers {
-		t.Run(s.name, func(t *testing.T) {
-			f := newFleet(t, s.start(t, quickDeadlocks))
-			f.prepareCrash()
-			f.must(bankSchema)
-			b := &bank{f: f, seed: pickSeed(t), transfers: map[int]elle.Outcome{}, codes: map[string]int{}}
-			transactions := need.Size(20_000)
-			n := &nemesis{
-				f: f, rng: rand.New(rand.NewPCG(b.seed, clients)), every: 4 * time.Millisecond,
-				downs: downs(2, transactions),
-			}
-			n.start()
-			f.run(clients, func(m *member) error {
-				rng := rand.New(rand.NewPCG(b.seed, uint64(m.id)))
-				for range transactions / clients {
-					if err := m.ready(); err != nil {
-						return err
-					}
-					if rng.IntN(3) == 0 {
-						b.read(m, rng)
-					} else {
-						b.transfer(m, rng)
-					}
-				}
-				return nil
-			})
-			n.stop()
-			f.settled()
-			m := f.join(0)
-			defer m.leave()
+// testBank lets clients transfer and read, under a nemesis.
+func testBank(t *testing.T, srv *server) {
+	f := newFleet(t, srv)
+	f.must(bankSchema)
+	b := &bank{f: f, seed: pickSeed(t), transfers: map[int]elle.Outcome{}, codes: map[string]int{}}
+	transactions := need.Choose(40, 600) * clients
+	n := newNemesis(f, b.seed, transactions)
+	n.start()
+	f.run(clients, func(m *member) error {
+		rng := rand.New(rand.NewPCG(b.seed, uint64(m.id)))
+		for range transactions / clients {
 			if err := m.ready(); err != nil {
-				t.Fatal(err)
+				return err
 			}
-			all, err := query(m, pgx.RowToStructByPos[state], byJournal)
-			if err != nil {
-				t.Fatal(err)
+			if rng.IntN(3) == 0 {
+				b.read(m, rng)
+			} else {
+				b.transfer(m, rng)
 			}
-			b.check("at the end", all)
-			b.audit()
-			f.checkCrash()
-		})
+		}
+		return nil
+	})
+	n.stop()
+	f.settled()
+	m := f.join(0)
+	defer m.leave()
+	if err := m.ready(); err != nil {
+		t.Fatal(err)
 	}
+	all, err := query(m, pgx.RowToStructByPos[state], byJournal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.check("at the end", all)
+	b.audit()
+	f.checkCrash()
 }

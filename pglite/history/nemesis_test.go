@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/howdahdb/howdah/pglite/internal/need"
 )
 
 // nemesis disturbs the clients of a fleet: it cancels their statements in both
@@ -34,6 +36,16 @@ type nemesis struct {
 // is an integer, and it takes it for a pointer.
 const crashFunction = `create function crash(int) returns int language internal strict as 'textlen'`
 
+// newNemesis makes one for a number of transactions.
+func newNemesis(f *fleet, seed uint64, transactions int) *nemesis {
+	n := &nemesis{f: f, rng: rand.New(rand.NewPCG(seed, uint64(clients))), every: 8 * time.Millisecond}
+	times := need.Choose(1, 2)
+	for k := range times {
+		n.downs = append(n.downs, transactions*(k+1)/(times+2))
+	}
+	return n
+}
+
 // start begins to disturb. The nemesis works until stop.
 func (n *nemesis) start() {
 	n.ended, n.count = make(chan struct{}), map[string]int{}
@@ -44,7 +56,7 @@ func (n *nemesis) start() {
 			select {
 			case <-n.ended:
 				return
-			case <-time.After(time.Duration(n.rng.Int64N(int64(2 * n.every)))):
+			case <-time.After(n.pause()):
 			}
 			n.f.mu.Lock()
 			done := n.f.done
@@ -59,11 +71,35 @@ func (n *nemesis) start() {
 	})
 }
 
-// stop ends the nemesis and says what it has done.
+// pause is how long it waits, which is not long before it has done everything
+// once.
+func (n *nemesis) pause() time.Duration {
+	mean := n.every
+	if n.undone() != "" {
+		mean /= 8
+	}
+	return time.Duration(n.rng.Int64N(int64(2 * mean)))
+}
+
+// undone is a disturbance that has not been made yet.
+func (n *nemesis) undone() string {
+	for _, d := range disturbances {
+		if n.count[d] == 0 {
+			return d
+		}
+	}
+	return ""
+}
+
+// stop ends the nemesis and says what it has done, which is something of
+// everything.
 func (n *nemesis) stop() {
 	close(n.ended)
 	n.wg.Wait()
 	n.f.t.Logf("nemesis: %v", n.count)
+	if d := n.undone(); d != "" {
+		n.f.t.Errorf("no %s", d)
+	}
 	if len(n.downs) > 0 {
 		n.f.t.Errorf("the server did not go down at %v", n.downs)
 	}
@@ -86,31 +122,42 @@ func (n *nemesis) victim() *pgx.Conn {
 	return n.f.conns[ids[n.rng.IntN(len(ids))]]
 }
 
-// disturb does something to one client.
+// disturbances are what is done to a client, as often as they stand here.
+var disturbances = [...]string{
+	cancels, cancels, cancels, cancelRequests, cancelRequests, cancelRequests,
+	terminations, terminations, closed, reset,
+}
+
+const (
+	cancels        = "pg_cancel_backend"
+	cancelRequests = "CancelRequest"
+	terminations   = "pg_terminate_backend"
+	closed         = "socket closed"
+	reset          = "socket reset"
+)
+
+// disturb does something to one client: at first what has not been done yet.
 func (n *nemesis) disturb(m *member) {
 	conn := n.victim()
 	if conn == nil || m.ready() != nil {
 		return
 	}
-	var what string
-	switch pid := conn.PgConn().PID(); n.rng.IntN(10) {
-	case 0, 1, 2:
-		what = "pg_cancel_backend"
-		_, _ = m.exec(fmt.Sprintf("select pg_cancel_backend(%d)", pid))
-	case 3, 4, 5:
-		what = "CancelRequest"
+	what := n.undone()
+	if what == "" {
+		what = disturbances[n.rng.IntN(len(disturbances))]
+	}
+	switch what {
+	case cancels, terminations:
+		sent, err := query(m, pgx.RowTo[bool], fmt.Sprintf("select %s(%d)", what, conn.PgConn().PID()))
+		if err != nil || !sent[0] { // it has just gone
+			return
+		}
+	case cancelRequests:
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_ = conn.PgConn().CancelRequest(ctx) // there may be nothing to cancel
-	case 6, 7:
-		what = "pg_terminate_backend"
-		_, _ = m.exec(fmt.Sprintf("select pg_terminate_backend(%d)", pid))
-	case 8:
-		what = "socket closed"
-		cut(conn, false)
 	default:
-		what = "socket reset"
-		cut(conn, true)
+		cut(conn, what == reset)
 	}
 	n.count[what]++
 }
@@ -148,40 +195,31 @@ func (f *fleet) checkCrash() {
 	}
 }
 
-// downs spreads n moments over a number of transactions.
-func downs(n, transactions int) []int {
-	var out []int
-	for k := range n {
-		out = append(out, transactions*(k+1)/(n+2))
-	}
-	return out
-}
-
-// TestCrash: the function brings a server down and it comes back, with what was
+// testCrash: the function brings a server down and it comes back, with what was
 // committed and without what was not.
-func TestCrash(t *testing.T) {
-	for _, s := range servers {
-		t.Run(s.name, func(t *testing.T) {
-			f := newFleet(t, s.start(t))
-			f.prepareCrash()
-			n := &nemesis{f: f, rng: rand.New(rand.NewPCG(1, 1)), count: map[string]int{}}
-			bystander := f.join(0)
-			defer bystander.leave()
-			if err := bystander.ready(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := bystander.exec("begin; insert into crashed values (7)"); err != nil {
-				t.Fatal(err)
-			}
-			m := f.join(-2)
-			defer m.leave()
-			for range 3 {
-				n.bringDown(m)
-			}
-			if _, err := bystander.exec("commit"); err == nil {
-				t.Error("a transaction outlives a crash")
-			}
-			f.checkCrash()
-		})
+func testCrash(t *testing.T, srv *server) {
+	f := newFleet(t, srv)
+	n := &nemesis{f: f, rng: rand.New(rand.NewPCG(1, 1)), count: map[string]int{}}
+	bystander := f.join(0)
+	defer bystander.leave()
+	if err := bystander.ready(); err != nil {
+		t.Fatal(err)
 	}
+	if _, err := bystander.exec("begin; insert into crashed values (7)"); err != nil {
+		t.Fatal(err)
+	}
+	m := f.join(-2)
+	defer m.leave()
+	for range need.Choose(1, 6) {
+		n.bringDown(m)
+	}
+	for end := time.Now().Add(patience); ; { // a native server needs a moment to notice
+		if _, err := bystander.exec("insert into crashed values (7)"); err != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("a session outlives a crash")
+		}
+	}
+	f.checkCrash()
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/jackc/pgx/v5"
@@ -219,35 +218,24 @@ func (w *registers) summary() string {
 	return fmt.Sprintf("%d operations on %d registers, %d of unknown outcome", count, len(w.ops), unknown)
 }
 
-// TestRegisters looks for an order in time of what clients did to single rows.
-func TestRegisters(t *testing.T) {
-	for _, s := range servers {
-		t.Run(s.name, func(t *testing.T) {
-			f := newFleet(t, s.start(t, quickDeadlocks))
-			f.prepareCrash()
-			w := &registers{f: f, seed: pickSeed(t)}
-			operations := need.Size(30_000)
-			w.record(operations, &nemesis{
-				f: f, rng: rand.New(rand.NewPCG(w.seed, clients)), every: 4 * time.Millisecond, downs: downs(2, operations),
-			})
-			t.Log(w.summary())
-			for _, id := range w.illegal() {
-				t.Errorf("register %d is not linearizable:%s", id, w.describe(id))
-			}
-			f.checkCrash()
-		})
+// testRegisters looks for an order in time of what clients did to single rows.
+func testRegisters(t *testing.T, srv *server) {
+	f := newFleet(t, srv)
+	w := &registers{f: f, seed: pickSeed(t)}
+	operations := need.Choose(60, 940) * clients
+	w.record(operations, newNemesis(f, w.seed, operations))
+	t.Log(w.summary())
+	for _, id := range w.illegal() {
+		t.Errorf("register %d is not linearizable:%s", id, w.describe(id))
 	}
+	f.checkCrash()
 }
 
-// TestTornRegisters: additions that are not atomic are found.
-func TestTornRegisters(t *testing.T) {
-	for _, s := range servers {
-		t.Run(s.name, func(t *testing.T) {
-			w := &registers{f: newFleet(t, s.start(t)), seed: pickSeed(t), torn: true}
-			w.record(need.Size(10_000), nil)
-			if len(w.illegal()) == 0 {
-				t.Errorf("%s, all of them linearizable", w.summary())
-			}
-		})
+// testTornRegisters: additions that are not atomic are found.
+func testTornRegisters(t *testing.T, srv *server) {
+	w := &registers{f: newFleet(t, srv), seed: pickSeed(t), torn: true}
+	w.record(need.Choose(60, 300)*clients, nil)
+	if len(w.illegal()) == 0 {
+		t.Errorf("%s, all of them linearizable", w.summary())
 	}
 }

@@ -32,11 +32,15 @@ func Soak(t testing.TB) {
 
 // Size is how many rounds a randomised test does: whole of them in a soak run,
 // a tenth of them otherwise.
-func Size(whole int) int {
+func Size(whole int) int { return Choose(max(1, whole/10), whole) }
+
+// Choose gives the size of a randomised test whose small run is none that its
+// whole one tells.
+func Choose(small, whole int) int {
 	if os.Getenv(soakVar) != "" {
 		return whole
 	}
-	return max(1, whole/10)
+	return small
 }
 
 // Psql returns the path of psql.
