@@ -395,3 +395,42 @@ func residentMB(b *testing.B, pid int) float64 {
 	b.Fatal("no VmRSS in ", string(status))
 	return 0
 }
+
+// BenchmarkClone starts a cluster from an image in the process, asks it
+// something, and drops it.
+func BenchmarkClone(b *testing.B) {
+	for _, size := range []struct {
+		name string
+		sql  string
+	}{{"empty", "select 1"}, {"100MB", "create table public.t as select i as id, repeat('x', 1000) as v from generate_series(1, 90000) i"}} {
+		b.Run(size.name, func(b *testing.B) {
+			c, err := Open(b.Context(), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.asHost(b.Context(), size.sql); err != nil {
+				b.Fatal(err)
+			}
+			i, err := c.Freeze(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer i.Close()
+			b.ReportAllocs()
+			for b.Loop() {
+				c, err := i.Open(b.Context(), Options{NoHousekeeping: true})
+				if err == nil {
+					_, err = c.asHost(b.Context(), "select 1")
+				}
+				b.StopTimer()
+				if err == nil {
+					err = c.Close(b.Context())
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}

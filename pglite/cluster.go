@@ -45,7 +45,10 @@ type Cluster struct {
 // Open starts a cluster: it loads the artifact, takes the data directory's
 // lock, makes the cluster with initdb if there is none, and starts a backend,
 // which recovers what a crash has left.
-func Open(ctx context.Context, o Options) (*Cluster, error) {
+func Open(ctx context.Context, o Options) (*Cluster, error) { return openFrom(ctx, o, nil) }
+
+// openFrom is Open, from an image unless that is nil.
+func openFrom(ctx context.Context, o Options, from *Image) (*Cluster, error) {
 	if err := checkSettings(o.Settings); err != nil {
 		return nil, err
 	}
@@ -55,13 +58,16 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 		if dir, err = openDataDir(o.Dir); err != nil {
 			return nil, err
 		}
+		if from != nil && !dir.empty {
+			return nil, errors.Join(fmt.Errorf("%w: %s has a cluster already", ErrNotCluster, dir.path), dir.close())
+		}
 	}
-	return open(ctx, o, dir)
+	return open(ctx, o, dir, from)
 }
 
 // open starts a cluster on a data directory, which it closes in any case; nil
 // is memory.
-func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) {
+func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
 	c.mu.sessions = map[*Session]bool{}
 	house, idle := context.WithCancel(context.Background())
@@ -73,10 +79,12 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 			c.free()
 		}
 	}()
-	if c.engine, err = acquireEngine(ctx, &o); err != nil {
+	if from != nil {
+		c.engine = from.engine.retain()
+	} else if c.engine, err = acquireEngine(ctx, &o); err != nil {
 		return nil, err
 	}
-	if err := c.openFiles(ctx); err != nil {
+	if err := c.openFiles(ctx, from); err != nil {
 		return nil, err
 	}
 	c.pool = pool{
@@ -106,8 +114,8 @@ func open(ctx context.Context, o Options, dir *dataDir) (_ *Cluster, err error) 
 }
 
 // openFiles makes the guest's tree, with a cluster in it.
-func (c *Cluster) openFiles(ctx context.Context) error {
-	if err := c.openData(ctx); err != nil {
+func (c *Cluster) openFiles(ctx context.Context, from *Image) error {
+	if err := c.openData(ctx, from); err != nil {
 		return err
 	}
 	if err := c.ns.Mount(hostDir, c.hostFiles()); err != nil {
@@ -121,10 +129,10 @@ func (c *Cluster) openFiles(ctx context.Context) error {
 }
 
 // openData makes the tree as far as it holds files.
-func (c *Cluster) openData(ctx context.Context) error {
+func (c *Cluster) openData(ctx context.Context, from *Image) error {
 	if c.dir == nil {
 		var err error
-		if c.mem, err = c.engine.freshCluster(ctx, &c.o); err != nil {
+		if c.mem, err = c.engine.cluster(ctx, &c.o, from); err != nil {
 			return err
 		}
 		c.ns = vfs.NewNamespace(c.mem)
@@ -132,7 +140,7 @@ func (c *Cluster) openData(ctx context.Context) error {
 		return nil
 	}
 	if c.dir.empty {
-		fresh, err := c.engine.newCluster(ctx, &c.o)
+		fresh, err := c.engine.cluster(ctx, &c.o, from)
 		if err != nil {
 			return err
 		}
@@ -229,7 +237,11 @@ func (c *Cluster) retire(b *backend, last bool) {
 // find that out at their next message (a server tells its clients before, see
 // wire.Server.Shutdown). When ctx ends before a statement does, Close returns
 // its error and leaves what still runs as a crash would.
-func (c *Cluster) Close(ctx context.Context) error {
+func (c *Cluster) Close(ctx context.Context) error { return c.shut(ctx, func() {}) }
+
+// shut is Close, which calls atEnd when the cluster has ended well, before its
+// files go.
+func (c *Cluster) shut(ctx context.Context, atEnd func()) error {
 	c.once.Do(func() {
 		defer close(c.closed)
 		c.idle()
@@ -248,6 +260,9 @@ func (c *Cluster) Close(ctx context.Context) error {
 		select {
 		case <-ended:
 			c.stopQuietly()
+			if c.Err() == nil {
+				atEnd()
+			}
 			c.free()
 		case <-ctx.Done():
 			c.stopQuietly()

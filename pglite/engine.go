@@ -1,9 +1,13 @@
 package pglite
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	goruntime "runtime"
 	"runtime/debug"
@@ -15,6 +19,7 @@ import (
 
 	"github.com/howdahdb/howdah/pglite/internal/catalog"
 	"github.com/howdahdb/howdah/runtime"
+	"github.com/howdahdb/howdah/runtime/snapshot"
 	"github.com/howdahdb/howdah/runtime/vfs"
 	"github.com/howdahdb/howdah/wasm"
 )
@@ -138,6 +143,14 @@ func (e *engine) trim() {
 	}
 }
 
+// retain takes another share.
+func (e *engine) retain() *engine {
+	engines.mu.Lock()
+	defer engines.mu.Unlock()
+	e.refs++
+	return e
+}
+
 // release gives up a share; the last one frees the machine code.
 func (e *engine) release() error {
 	engines.mu.Lock()
@@ -205,16 +218,38 @@ func baseTree(a *wasm.Artifact) (*vfs.Memory, error) {
 	return m, nil
 }
 
-// freshCluster is a file tree with a cluster just made by initdb. The first
-// one of the process is kept, and the next ones are copy-on-write clones of
-// it: clusters of one process made fresh have one system identifier.
+// cluster is a file tree with a cluster, of its own, which the caller closes: the
+// image's, or without one a new cluster with an identifier that no other has.
+func (e *engine) cluster(ctx context.Context, o *Options, from *Image) (*vfs.Memory, error) {
+	if from != nil {
+		return from.files.Clone(), nil
+	}
+	m, err := e.freshCluster(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := setSystemID(m, guestData, newSystemID()); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// freshCluster is a file tree with a cluster just made by initdb, which others
+// have, too. The process keeps the first, and the next ones are copy-on-write
+// clones of it; the cache keeps an image for other processes.
 func (e *engine) freshCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fresh == nil {
-		m, err := e.newCluster(ctx, o)
+		m, err := e.keptCluster()
 		if err != nil {
-			return nil, err
+			if !errors.Is(err, fs.ErrNotExist) {
+				o.Logger.Warn().Err(err).Msg("the image of a new cluster in the cache can't be used; initdb runs")
+			}
+			if m, err = e.newCluster(ctx, o); err != nil {
+				return nil, err
+			}
+			e.keepCluster(m, o)
 		}
 		m.Compact()
 		e.fresh = m
@@ -222,8 +257,34 @@ func (e *engine) freshCluster(ctx context.Context, o *Options) (*vfs.Memory, err
 	return e.fresh.Clone(), nil
 }
 
-// newCluster is a file tree with a cluster of its own, which the caller
-// closes: a directory gets a system identifier that no other has.
+// keptKey names the image of a new cluster in the cache, by all that it comes
+// from but the artifact.
+var keptKey = fmt.Sprintf("cluster %x", sha256.Sum256([]byte(snapshot.Version+catalog.View+strings.Join(initdbArgs, " "))))
+
+// keptCluster makes a file tree of the cache's image. The error is
+// fs.ErrNotExist when it has none.
+func (e *engine) keptCluster() (*vfs.Memory, error) {
+	f, err := e.artifact.Kept(keptKey)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return e.readCluster(bufio.NewReader(f))
+}
+
+// keepCluster puts an image of m into the cache.
+func (e *engine) keepCluster(m *vfs.Memory, o *Options) {
+	var b bytes.Buffer
+	err := snapshot.Write(&b, thisProgram, m, guestData, transient)
+	if err == nil {
+		err = e.artifact.Keep(keptKey, b.Bytes())
+	}
+	if err != nil {
+		o.Logger.Warn().Err(err).Msg("the image of a new cluster is not kept for the next start")
+	}
+}
+
+// newCluster runs initdb.
 func (e *engine) newCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
 	p, err := e.compile(ctx, initdbSource(e.artifact.Initdb()), o)
 	if err != nil {

@@ -18,7 +18,7 @@ func OpenOn(ctx context.Context, o Options, fsys vfs.FS) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, o, d)
+	return open(ctx, o, d, nil)
 }
 
 // Fresh is a data directory as initdb leaves it, in memory. It is made once;

@@ -44,7 +44,8 @@
 //
 // The cache has besides:
 //
-//	code/wazero-v1.12.0-5256d9ac379f/   machine code, see [Artifact.CompileCache]
+//	code/wazero-v1.12.0-5256d9ac379f/   machine code, see [Artifact.CompileCache],
+//	                                    and what [Artifact.Keep] keeps
 //	fetch.lock, compile.lock            held by the process that fills the cache
 //
 // # The cache is trusted with code

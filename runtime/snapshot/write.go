@@ -17,6 +17,9 @@ import (
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
+// Version names the format.
+const Version = "1"
+
 const (
 	magic   = "howdahim"
 	version = 1

@@ -1,0 +1,64 @@
+package wasm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Keep keeps what was made from the artifact at some cost, for [Artifact.Kept]
+// of this process and later ones, beside the machine code: a release build
+// carries both. The key says what data is, its format included. Of several that
+// keep the same the last one wins; without a folder for machine code nothing is
+// kept.
+func (a *Artifact) Keep(key string, data []byte) error {
+	folder, name := a.keptAt(key)
+	if folder == "" {
+		return nil
+	}
+	err := os.MkdirAll(folder, 0o700)
+	if err == nil {
+		err = writeFiles(folder, map[string][]byte{name: data}, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("wasm: keep %s: %w", key, err)
+	}
+	return nil
+}
+
+// Kept opens what was kept under the key. The error is fs.ErrNotExist when
+// nothing was. Whether it is whole is for the caller to find out.
+func (a *Artifact) Kept(key string) (*os.File, error) {
+	folder, name := a.keptAt(key)
+	if folder == "" {
+		return nil, fs.ErrNotExist
+	}
+	f, err := os.Open(filepath.Join(folder, name))
+	if err != nil {
+		return nil, fmt.Errorf("wasm: %w", err)
+	}
+	st, err := f.Stat()
+	if err == nil {
+		if bad := checkPrivate(f.Name(), st); bad != nil {
+			err = insecureError{bad}
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("wasm: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// keptAt is where something is kept: under a name of wazero's form, a hash, so
+// that it is listed, packed and unpacked with the machine code.
+func (a *Artifact) keptAt(key string) (folder, name string) {
+	if a.code == "" {
+		return "", ""
+	}
+	sum := sha256.Sum256([]byte("kept " + a.Hash() + " " + key))
+	return filepath.Join(a.code, thisTarget().folder()), hex.EncodeToString(sum[:])
+}
