@@ -26,7 +26,7 @@ const PageSize = 65536
 type Memory struct {
 	reserved []byte        // length: the maximum
 	size     atomic.Uint64 // what the guest has grown to
-	shared   []span        // where segments are mapped, without overlap
+	mapped   []mapping     // what is mapped where, without overlap
 }
 
 // Reserve reserves max bytes of zeros.
@@ -56,18 +56,29 @@ func (m *Memory) Bytes() []byte { return m.reserved[:m.size.Load()] }
 // are refused: they are not this Memory's alone.
 func (m *Memory) Discard(off, n uint32) error {
 	r := span{uint64(off), uint64(off) + uint64(n)}
-	for _, s := range m.shared {
-		if s.from < r.to && r.from < s.to {
-			return errors.New("discard memory of a shared segment")
+	imaged := false
+	for _, x := range m.mapped {
+		if x.from < r.to && r.from < x.to {
+			if !x.image {
+				return errors.New("discard memory of a shared segment")
+			}
+			imaged = true
 		}
 	}
-	return discard(m.bytes(r))
+	if !imaged {
+		return discard(m.bytes(r))
+	}
+	if err := mapPrivate(m.bytes(r)); err != nil {
+		return err
+	}
+	m.forget(r)
+	return nil
 }
 
 // Trim gives pages back to the operating system that were touched and hold
 // nothing but zeros, and returns how many bytes they are; the contents stay
-// the same. It leaves segments alone, so that others may use them; nothing may
-// use the rest of the memory meanwhile.
+// the same. It leaves alone segments, which others may use, and what an image
+// has brought; nothing may use the rest of the memory meanwhile.
 func (m *Memory) Trim() (freed int) {
 	for _, r := range m.private(span{0, m.size.Load()}) {
 		freed += trim(m.bytes(r))
@@ -89,7 +100,7 @@ func (m *Memory) LoadUint32(addr uint32) uint32 {
 func (m *Memory) Free() {
 	if m.reserved != nil {
 		release(m.reserved)
-		m.reserved, m.shared = nil, nil
+		m.reserved, m.mapped = nil, nil
 		m.size.Store(0)
 	}
 }

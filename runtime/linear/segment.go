@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 )
 
 // Segment is memory that several Memories can have at once, each at an offset
@@ -82,7 +81,7 @@ func (m *Memory) Map(off uint32, s *Segment) error {
 		return fmt.Errorf("map shared segment: %w", err)
 	}
 	m.forget(r)
-	m.shared = append(m.shared, r)
+	m.mapped = append(m.mapped, mapping{span: r, file: s.file})
 	return nil
 }
 
@@ -115,7 +114,12 @@ func (m *Memory) Share(off, n uint32) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = writeTouched(s.file, m.bytes(r)); err == nil {
+	for _, h := range m.held(r) {
+		if _, err = s.file.WriteAt(m.bytes(h), int64(h.from-r.from)); err != nil {
+			break
+		}
+	}
+	if err == nil {
 		err = m.Map(off, s)
 	}
 	if err != nil {
@@ -123,33 +127,4 @@ func (m *Memory) Share(off, n uint32) (*Segment, error) {
 		return nil, fmt.Errorf("share memory: %w", err)
 	}
 	return s, nil
-}
-
-// forget notes that no segment is mapped in r any more.
-func (m *Memory) forget(r span) {
-	var kept []span
-	for _, s := range m.shared {
-		if s.from < r.from {
-			kept = append(kept, span{s.from, min(s.to, r.from)})
-		}
-		if s.to > r.to {
-			kept = append(kept, span{max(s.from, r.to), s.to})
-		}
-	}
-	m.shared = kept
-}
-
-// private gives the parts of r without a segment, in order.
-func (m *Memory) private(r span) (parts []span) {
-	slices.SortFunc(m.shared, func(a, b span) int { return int(int64(a.from) - int64(b.from)) })
-	for _, s := range m.shared {
-		if s.from > r.from && r.from < r.to {
-			parts = append(parts, span{r.from, min(s.from, r.to)})
-		}
-		r.from = max(r.from, s.to)
-	}
-	if r.from < r.to {
-		parts = append(parts, r)
-	}
-	return parts
 }

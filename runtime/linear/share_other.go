@@ -17,4 +17,8 @@ func mapSegment([]byte, *os.File) error { return errors.ErrUnsupported }
 
 func mapPrivate([]byte) error { return errors.ErrUnsupported }
 
-func writeTouched(*os.File, []byte) error { return errors.ErrUnsupported }
+func mapImage([]byte, *os.File, int64) error { return errors.ErrUnsupported }
+
+func dataPages(*os.File, uint64, uint64) func(int) bool { return func(int) bool { return true } }
+
+func touchedPages([]byte) func(int) bool { return func(int) bool { return true } }
