@@ -67,6 +67,9 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 					p.hosts++
 				}
 				p.booting.Add(1)
+				if p.used-p.hosts < p.size { // one may have come free while nobody was in line
+					p.callNext()
+				}
 				p.mu.Unlock()
 				return p.prepare(ctx, b, s, want)
 			}

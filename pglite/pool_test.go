@@ -50,6 +50,40 @@ func TestPoolIsFair(t *testing.T) {
 	}
 }
 
+// TestPoolCallsAll: two backends come free while one waits, and who comes next
+// gets the other, although the one that waited keeps its own.
+func TestPoolCallsAll(t *testing.T) {
+	p := testPool(nil)
+	p.size = 2
+	take := func() *backend {
+		b, err := p.take(t.Context(), nil, login{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for range 500 {
+		a, b := take(), take()
+		kept := make(chan *backend)
+		go func() {
+			b, _ := p.take(context.WithoutCancel(t.Context()), nil, login{})
+			kept <- b
+		}()
+		for !p.wanted() {
+			time.Sleep(time.Microsecond)
+		}
+		p.release(a)
+		p.release(b)
+		mine := take()
+		theirs := <-kept
+		if theirs == nil {
+			t.Fatal("the first got none")
+		}
+		p.release(mine)
+		p.release(theirs)
+	}
+}
+
 // TestPoolClosesDuringBoot: a backend that boots while the pool closes is
 // retired before the closing is over, and nobody gets it.
 func TestPoolClosesDuringBoot(t *testing.T) {
