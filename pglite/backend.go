@@ -43,7 +43,6 @@ type backend struct {
 	stack      [4]uint64
 	localLatch uint32               // LocalLatchData, which MyLatch is at first and at the exit
 	exitAt     uint32               // where ShutdownXLOG belongs among what is called before an exit
-	shmExits   int                  // calls of on_shmem_exit since shared memory is there
 	prepared   map[string]statement // protocol-level statements that the guest holds
 	base       map[string]string    // values as booted of the parameters that the last session's startup gave,
 	given      map[string]string    // and what it gave
@@ -107,12 +106,7 @@ func newPID() uint32 { return firstPID + lastPID.Add(1) }
 // database error (no such role, no such database, recovery impossible) is an
 // *Error.
 func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want login) (_ *backend, err error) {
-	pid := newPID()
-	b := &backend{
-		login: want, srv: s, first: first, pid: pid, goesBy: pid, log: logWriter{log: c.log},
-		prepared: map[string]statement{}, base: map[string]string{}, given: map[string]string{},
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), alarms: make(chan struct{}, 1), quit: make(chan struct{}),
-	}
+	b := newBackend(c, s, first, want)
 	b.mu.Lock()
 	defer func() { b.leave(err) }()
 	s.admit(b)
@@ -121,11 +115,7 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 			b.close()
 		}
 	}()
-	b.inst, err = c.engine.backend.Instantiate(ctx, runtime.Process{
-		FS: c.ns, Env: backendEnv, Data: b, Alarm: b.alarm, Blocking: b.away, Wrote: b.wrote,
-		Stdout: b.log.quiet, Stderr: b.log.write,
-	})
-	if err != nil {
+	if b.inst, err = c.engine.backend.Instantiate(ctx, b.process(c)); err != nil {
 		return nil, err
 	}
 	b.mem = b.inst.Memory()
@@ -174,9 +164,31 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 		b.mem.Trim()
 	}
 	c.counters.booted.Add(1)
+	b.begin()
+	return b, nil
+}
+
+func newBackend(c *Cluster, s *server, first bool, want login) *backend {
+	pid := newPID()
+	return &backend{
+		login: want, srv: s, first: first, pid: pid, goesBy: pid, log: logWriter{log: c.log},
+		prepared: map[string]statement{}, base: map[string]string{}, given: map[string]string{},
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), alarms: make(chan struct{}, 1), quit: make(chan struct{}),
+	}
+}
+
+// process is what the guest is given of the host.
+func (b *backend) process(c *Cluster) runtime.Process {
+	return runtime.Process{
+		FS: c.ns, Env: backendEnv, Data: b, Alarm: b.alarm, Blocking: b.away, Wrote: b.wrote,
+		Stdout: b.log.quiet, Stderr: b.log.write,
+	}
+}
+
+// begin starts what goes on between messages.
+func (b *backend) begin() {
 	b.pumping.Add(1)
 	go b.pumpIdle()
-	return b, nil
 }
 
 func (b *backend) slot(name string) uint64 {

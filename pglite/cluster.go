@@ -29,6 +29,7 @@ type Cluster struct {
 	counters counters
 	pinger   pinger
 	idle     context.CancelFunc // ends the housekeeping
+	frozen   *process           // the first server goes on from it; nil for a boot
 
 	mu struct {
 		sync.Mutex
@@ -80,7 +81,7 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 		}
 	}()
 	if from != nil {
-		c.engine = from.engine.retain()
+		c.engine, c.frozen = from.engine.retain(), from.running(&o)
 	} else if c.engine, err = acquireEngine(ctx, &o); err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 		c.log.Warn().Msg("this system can't map memory twice: one session at a time, others wait for its transaction")
 	}
 	if err := c.prepareRole(ctx); err != nil {
-		c.endServer(ctx, c.pool.close(ErrClosed))
+		c.endServer(ctx, c.pool.close(ErrClosed), false)
 		c.owned.Wait()
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 	if !o.NoHousekeeping {
 		rules, err := c.readRules(ctx)
 		if err != nil {
-			c.endServer(ctx, c.pool.close(ErrClosed))
+			c.endServer(ctx, c.pool.close(ErrClosed), false)
 			c.owned.Wait()
 			return nil, err
 		}
@@ -132,7 +133,9 @@ func (c *Cluster) openFiles(ctx context.Context, from *Image) error {
 func (c *Cluster) openData(ctx context.Context, from *Image) error {
 	if c.dir == nil {
 		var err error
-		if c.mem, err = c.engine.cluster(ctx, &c.o, from); err != nil {
+		if c.frozen != nil {
+			c.mem = c.frozen.files.Clone()
+		} else if c.mem, err = c.engine.cluster(ctx, &c.o, from); err != nil {
 			return err
 		}
 		c.ns = vfs.NewNamespace(c.mem)
@@ -237,11 +240,11 @@ func (c *Cluster) retire(b *backend, last bool) {
 // find that out at their next message (a server tells its clients before, see
 // wire.Server.Shutdown). When ctx ends before a statement does, Close returns
 // its error and leaves what still runs as a crash would.
-func (c *Cluster) Close(ctx context.Context) error { return c.shut(ctx, func() {}) }
+func (c *Cluster) Close(ctx context.Context) error { return c.shut(ctx, nil) }
 
-// shut is Close, which calls atEnd when the cluster has ended well, before its
-// files go.
-func (c *Cluster) shut(ctx context.Context, atEnd func()) error {
+// shut is Close. When the cluster ends well it becomes an image, if that is not
+// nil.
+func (c *Cluster) shut(ctx context.Context, to *Image) error {
 	c.once.Do(func() {
 		defer close(c.closed)
 		c.idle()
@@ -254,14 +257,17 @@ func (c *Cluster) shut(ctx context.Context, atEnd func()) error {
 		go func() {
 			defer close(ended)
 			c.pool.booting.Wait()
-			c.endServer(ctx, backends)
+			p := c.endServer(ctx, backends, to != nil)
+			if to != nil {
+				to.process = p
+			}
 			c.owned.Wait()
 		}()
 		select {
 		case <-ended:
 			c.stopQuietly()
-			if c.Err() == nil {
-				atEnd()
+			if to != nil && c.Err() == nil {
+				to.engine, to.files = c.engine.retain(), c.mem.Clone()
 			}
 			c.free()
 		case <-ctx.Done():

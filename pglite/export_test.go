@@ -130,3 +130,6 @@ func Hold(ctx context.Context, c *Cluster) (release func(), err error) {
 		c.pool.release(b)
 	}, nil
 }
+
+// NeedRestart lists the parameters that need one.
+func NeedRestart() []string { return needRestart }

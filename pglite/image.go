@@ -17,8 +17,9 @@ import (
 // started from it; those in memory share its blocks until they change them. Its
 // methods may be called from any goroutine, Close after all others.
 type Image struct {
-	engine *engine
-	files  *vfs.Memory
+	engine  *engine
+	files   *vfs.Memory // of a cluster that was shut down, or forked
+	process *process    // that ran before it was shut down, nil for none
 }
 
 // Fork gives an image of a cluster in memory as it is now. A cluster that is
@@ -35,7 +36,7 @@ func (c *Cluster) Fork(ctx context.Context) (*Image, error) {
 	if err := c.stopped(); err != nil {
 		return nil, err
 	}
-	return c.image(), nil
+	return &Image{engine: c.engine.retain(), files: c.mem.Clone()}, nil
 }
 
 // Freeze closes a cluster in memory, as Close does, and gives an image of what
@@ -44,12 +45,14 @@ func (c *Cluster) Freeze(ctx context.Context) (*Image, error) {
 	if err := c.inMemory("freeze"); err != nil {
 		return nil, err
 	}
-	var i *Image
-	err := c.shut(ctx, func() { i = c.image() })
-	if err == nil && i == nil {
-		err = ErrClosed
+	i := &Image{}
+	if err := c.shut(ctx, i); err != nil {
+		return nil, err
 	}
-	return i, err
+	if i.engine == nil {
+		return nil, ErrClosed
+	}
+	return i, nil
 }
 
 func (c *Cluster) inMemory(to string) error {
@@ -59,18 +62,26 @@ func (c *Cluster) inMemory(to string) error {
 	return nil
 }
 
-func (c *Cluster) image() *Image { return &Image{c.engine.retain(), c.mem.Clone()} }
-
 // Open starts a cluster as the package's Open does, but from the image instead
 // of initdb: in memory, or in a directory that has no cluster yet. The artifact
 // and the extensions are the image's. The system identifier is that of the
 // cluster that the image is of.
+//
+// What Freeze has given starts fastest in memory, with the settings and the
+// number of backends that the cluster had: the new one then goes on from where
+// that was, and boots nothing.
 func (i *Image) Open(ctx context.Context, o Options) (*Cluster, error) {
 	return openFrom(ctx, o, i)
 }
 
 // Close gives the image's share of the memory back.
-func (i *Image) Close() error { return errors.Join(i.files.Close(), i.engine.release()) }
+func (i *Image) Close() error {
+	var err error
+	if i.process != nil {
+		err = i.process.close()
+	}
+	return errors.Join(err, i.files.Close(), i.engine.release())
+}
 
 // Write writes the image for ReadImage.
 func (i *Image) Write(w io.Writer) error {
@@ -93,7 +104,7 @@ func ReadImage(ctx context.Context, r io.Reader, o Options) (*Image, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pglite: read image: %w", err), e.release())
 	}
-	return &Image{e, files}, nil
+	return &Image{engine: e, files: files}, nil
 }
 
 // readCluster makes a file tree with the cluster of a snapshot.

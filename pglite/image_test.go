@@ -191,6 +191,65 @@ func TestNewClustersDiffer(t *testing.T) {
 	}
 }
 
+// TestThaw: clones that go on from a running server share neither pids nor what
+// is random, and crash and recover alone.
+func TestThaw(t *testing.T) {
+	c := openCluster(t, manyBackends)
+	a, b := connect(t, c, nil), connect(t, c, nil)
+	exec(t, a, "create table t as select i as id from generate_series(1, 10000) i; create unlogged table u as select 1 as id")
+	exec(t, b, "select setseed(0.5); listen x; create temp table mine ()")
+	a.Close(t.Context())
+	b.Close(t.Context())
+	i, err := c.Freeze(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeImage(t, i)
+	seen := map[string]bool{}
+	for range 3 {
+		c := openImage(t, i, manyBackends)
+		if n := c.Stats().BackendsBooted; n != 0 {
+			t.Errorf("%d backends have been booted", n)
+		}
+		a, b := connect(t, c, nil), connect(t, c, nil)
+		for _, sql := range []string{
+			"select random()", "select gen_random_uuid()", "select pg_backend_pid()", "select pg_postmaster_start_time()",
+		} {
+			got := sql + " " + value(t, a, sql)
+			if seen[got] {
+				t.Errorf("twice %s", got)
+			}
+			seen[got] = true
+		}
+		exec(t, a, "begin; insert into t values (0)")
+		exec(t, b, "insert into t values (-1)")
+		if got := value(t, b, "select count(*) from t"); got != "10001" {
+			t.Errorf("%s rows beside an open transaction", got)
+		}
+		if got := value(t, b, "select count(*) from u"); got != "1" {
+			t.Errorf("%s rows in the unlogged table", got)
+		}
+		if err := pglite.TrapNext(c, a.PgConn().PID()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Exec(t.Context(), "select 1"); err == nil {
+			t.Error("the backend has not crashed")
+		}
+		after := connect(t, c, nil)
+		if got := value(t, after, "select count(*) || ' ' || (select count(*) from u) from t"); got != "10001 0" {
+			t.Errorf("rows after the crash: %s", got)
+		}
+		sound(t, c)
+	}
+	other := openImage(t, i, func(o *pglite.Options) { o.MaxBackends = 3 })
+	if n := other.Stats().BackendsBooted; n == 0 {
+		t.Error("a cluster of another size has booted nothing")
+	}
+	if got := value(t, connect(t, other, nil), "select count(*) from t"); got != "10000" {
+		t.Errorf("it has %s rows", got)
+	}
+}
+
 // TestClonesAtOnce opens, uses and drops clones of one image on several
 // goroutines.
 func TestClonesAtOnce(t *testing.T) {

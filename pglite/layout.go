@@ -33,6 +33,13 @@ const (
 	loginEvent        = 1802
 	hasLoginEventAddr = 2875544
 
+	// startTimeAddr is PgStartTime (src/backend/utils/adt/timestamp.c), a
+	// TimestampTz. randomStateAddr is prng_state of
+	// src/backend/utils/adt/pseudorandomfuncs.c, 16 bytes, and prng_seed_set.
+	startTimeAddr   = 2867456
+	randomStateAddr = 2865712
+	randomStateSize = 17
+
 	// latchOwnerPID is the offset of owner_pid in Latch
 	// (src/include/storage/latch.h).
 	latchOwnerPID = 12

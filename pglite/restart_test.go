@@ -3,6 +3,8 @@ package pglite_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/howdahdb/howdah/pglite"
 )
 
 // TestSettingsThatNeedARestart: what ALTER SYSTEM says of them holds from the
@@ -33,5 +35,14 @@ func TestSettingsThatNeedARestart(t *testing.T) {
 	}
 	if got := value(t, a, "select string_agg(name, ' ' order by name) from pg_settings where pending_restart"); !strings.Contains(got, "shared_buffers") {
 		t.Errorf("a restart is pending for %q", got)
+	}
+}
+
+// TestNeedRestart compares the list with the server's.
+func TestNeedRestart(t *testing.T) {
+	got := value(t, connect(t, openCluster(t, nil), nil), `select string_agg(name, ' ' order by name) from pg_settings
+		where context = 'postmaster' and name not in ('data_directory', 'config_file', 'hba_file', 'ident_file')`)
+	if want := strings.Join(pglite.NeedRestart(), " "); got != want {
+		t.Errorf("the server has %s,\nthe list is %s", got, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -176,9 +177,20 @@ func (s *server) found(b *backend) error {
 	if s.shm == nil {
 		return nil
 	}
-	at, name, err := b.controlSegment()
+	at, _, err := b.controlSegment()
 	if err != nil {
 		return err
+	}
+	return s.foundAt(b, at)
+}
+
+// foundAt is found for one that lies at an address.
+func (s *server) foundAt(b *backend, at uint32) error {
+	name := ""
+	for _, m := range b.inst.Mappings() {
+		if m.Addr == at {
+			name = strings.TrimPrefix(m.Path, sharedDir)
+		}
 	}
 	f, err := s.shm.Open(name, vfs.ReadWrite, 0)
 	if err != nil {
@@ -280,8 +292,12 @@ func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 	}
 }
 
-// start recovers the cluster and makes shared memory.
+// start recovers the cluster and makes shared memory, or goes on from an image.
 func (c *Cluster) start(ctx context.Context, s *server, want login) (*backend, error) {
+	if p := c.frozen; p != nil {
+		c.frozen = nil // a crash recovers from the files
+		return p.thaw(ctx, c, s)
+	}
 	if err := clearTheWay(c.ns); err != nil {
 		return nil, err
 	}
@@ -361,13 +377,15 @@ func (c *Cluster) endFree() {
 	}
 }
 
-// endServer ends all backends, the last one with the shutdown checkpoint.
-func (c *Cluster) endServer(ctx context.Context, backends []*backend) {
+// endServer ends all backends, the last one with the shutdown checkpoint, and
+// takes an image of that before if it is to. Without an image, for whatever
+// reason, clusters are started from files.
+func (c *Cluster) endServer(ctx context.Context, backends []*backend, freeze bool) (p *process) {
 	c.mu.Lock()
 	s := c.mu.server
 	c.mu.Unlock()
 	if s == nil || s.over() {
-		return
+		return nil
 	}
 	var last *backend
 	for _, b := range backends {
@@ -376,7 +394,17 @@ func (c *Cluster) endServer(ctx context.Context, backends []*backend) {
 		case last == nil:
 			last = b
 		default:
+			if b.last == c.host {
+				b, last = last, b
+			}
 			c.retire(b, false)
+		}
+	}
+	if freeze && c.Err() == nil {
+		var err error
+		if p, last, err = c.freeze(ctx, s, last); err != nil {
+			println(err.Error())
+			c.log.Warn().Err(err).Msg("no image of the running server can be taken")
 		}
 	}
 	if c.Err() == nil && (last == nil || !last.alive()) {
@@ -390,4 +418,5 @@ func (c *Cluster) endServer(ctx context.Context, backends []*backend) {
 	if c.Err() == nil {
 		_ = c.ns.Unlink(lockFile)
 	}
+	return p
 }

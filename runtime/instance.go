@@ -65,6 +65,7 @@ type Instance struct {
 	cwd     string
 	umask   uint32
 	timer   *time.Timer
+	timerAt time.Time // when it is due
 	maps    map[uint32]mapping
 	dl      dlState
 }

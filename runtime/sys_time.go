@@ -70,9 +70,13 @@ func setitimer(i *Instance, s []uint64) {
 	s[0] = 0
 	i.stopTimer()
 	if ms > 0 && i.Alarm != nil {
-		ns := min(ms*float64(time.Millisecond), float64(maxTimer))
-		i.timer = time.AfterFunc(time.Duration(ns)+timerSlack, i.Alarm)
+		i.startTimer(time.Duration(min(ms*float64(time.Millisecond), float64(maxTimer))) + timerSlack)
 	}
+}
+
+func (i *Instance) startTimer(after time.Duration) {
+	i.timerAt = time.Now().Add(after)
+	i.timer = time.AfterFunc(after, i.Alarm)
 }
 
 func (i *Instance) stopTimer() {
