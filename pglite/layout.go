@@ -282,7 +282,9 @@ const (
 	rowAttr    = 100
 	rowNameAt  = 4
 	rowTypeAt  = 68
+	rowLenAt   = 72 // attlen i16
+	rowNumAt   = 74 // attnum i16
 	rowModAt   = 76
-	rowAlignAt = 83
+	rowByValAt = 82 // attbyval, attalign and attstorage, a byte each
 	rowCollAt  = 96
 )

@@ -19,8 +19,10 @@ type rowType string
 
 const noRows rowType = "-"
 
-// column is the fixed part of a column in a rowType, behind its name and a NUL.
-const columnSize = 12
+// column is the fixed part of a column in a rowType, behind its name and a NUL:
+// type, modifier and collation, and how values of the type are stored (length,
+// by value, alignment, storage), which follows from the type.
+const columnSize = 17
 
 // rowTypeOf reads the row type of a named statement out of the guest, and where
 // its CachedPlanSource is. Both are zero when there is no such statement.
@@ -60,6 +62,8 @@ func (b *backend) rowTypeOf(name string) (rows rowType, source uint32, err error
 		out = append(out, a[rowTypeAt:rowTypeAt+4]...)
 		out = append(out, a[rowModAt:rowModAt+4]...)
 		out = append(out, a[rowCollAt:rowCollAt+4]...)
+		out = append(out, a[rowLenAt:rowLenAt+2]...)
+		out = append(out, a[rowByValAt:rowByValAt+3]...)
 	}
 	return rowType(out), source, nil
 }
@@ -87,8 +91,8 @@ func (b *backend) keepRowType(name string, known rowType) (_ rowType, err error)
 	return known, nil
 }
 
-// newRowType makes a TupleDesc in a memory context, as far as equalRowTypes
-// looks at it.
+// newRowType makes a TupleDesc in a memory context. It is for equalRowTypes, and
+// stays the statement's when that finds it equal: EXECUTE reads rows by a copy.
 func (b *backend) newRowType(context uint32, rows rowType) (uint32, error) {
 	le := binary.LittleEndian
 	in := []byte(rows)
@@ -102,15 +106,18 @@ func (b *backend) newRowType(context uint32, rows rowType) (uint32, error) {
 	le.PutUint32(desc[8:], ^uint32(0))  // tdtypmod
 	le.PutUint32(desc[12:], ^uint32(0)) // tdrefcount: not counted
 	in = in[8:]
-	for attrs := desc[rowHeader+n*rowCompact:]; len(in) > 0; attrs = attrs[rowAttr:] {
+	attrs := desc[rowHeader+n*rowCompact:]
+	for k := uint16(1); len(in) > 0; k++ {
 		end := bytes.IndexByte(in, 0)
 		copy(attrs[rowNameAt:], in[:end])
 		in = in[end+1:]
 		copy(attrs[rowTypeAt:], in[:4])
 		copy(attrs[rowModAt:], in[4:8])
-		copy(attrs[rowCollAt:], in[8:columnSize])
-		attrs[rowAlignAt] = 'c' // a copy of the TupleDesc insists on one
-		in = in[columnSize:]
+		copy(attrs[rowCollAt:], in[8:12])
+		copy(attrs[rowLenAt:], in[12:14])
+		copy(attrs[rowByValAt:], in[14:columnSize])
+		le.PutUint16(attrs[rowNumAt:], k)
+		in, attrs = in[columnSize:], attrs[rowAttr:]
 	}
 	return uint32(p), nil
 }

@@ -88,3 +88,27 @@ func TestRowTypesAreKept(t *testing.T) {
 		})
 	}
 }
+
+// TestRowTypeComesBack: a statement that was prepared once more while its row
+// type was another gives what it should when that is the old one again.
+func TestRowTypeComesBack(t *testing.T) {
+	c := openCluster(t, shortQueue)
+	a, b := rawConnect(t, c), rawConnect(t, c)
+	run := func(client *rawConn, sql, want string) {
+		t.Helper()
+		client.send(query(sql))
+		client.expect('Z', want)
+	}
+	run(a, "create table t(a int, b varchar(10), c float8)", "CZI")
+	run(a, "insert into t values (1, 'x', 1.5)", "CZI")
+	a.send(parse("s", "select * from t"), &pgproto3.Sync{})
+	a.expect('Z', "1ZI")
+	b.send(parse("s", "select 2"), &pgproto3.Sync{})
+	b.expect('Z', "1ZI")
+	run(b, "alter table t add d int", "CZI")
+	run(a, "execute s", "E(0A000)ZI")
+	run(b, "alter table t drop d", "CZI")
+	run(a, "execute s", "TD(1,x,1.5)CZI")
+	a.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Sync{})
+	a.expect('Z', "2D(1,x,1.5)CZI")
+}
