@@ -13,6 +13,7 @@ type carried struct {
 	settings   []Setting            // what SET has changed, in the guest's order
 	customs    customNames          // parameters that exist because it has named them
 	sequences  sequences            // what currval and lastval know
+	random     random               // where random() is
 	recount    bool                 // a DEALLOCATE has run
 }
 
@@ -88,6 +89,7 @@ func (b *backend) adopt(s *Session) (err error) {
 	if err := b.restoreSequences(&s.sequences); err != nil {
 		return err
 	}
+	b.restoreRandom(&s.random)
 	b.become(s)
 	b.last = s
 	return nil

@@ -261,6 +261,7 @@ const (
 	sequencesAddr       = 2778204 // seqhashtab, src/backend/commands/sequence.c
 	lastSequenceAddr    = 2778200 // last_used_seq, the same
 	localLocksAddr      = 2798344 // LockMethodLocalHash, src/backend/storage/lmgr/lock.c
+	randomAddr          = 2865712 // prng_state, src/backend/utils/adt/pseudorandomfuncs.c
 	gucTableAddr        = 2878880 // guc_hashtab, src/backend/utils/misc/guc.c
 	nondefListAddr      = 2878892 // guc_nondef_list, src/backend/utils/misc/guc.c
 	portalsAddr         = 2880908 // PortalHashTable, src/backend/utils/mmgr/portalmem.c

@@ -30,6 +30,7 @@ func (b *backend) pinned(s *Session) (bool, error) {
 	if err := b.saveSequences(&s.sequences); err != nil {
 		return false, err
 	}
+	b.saveRandom(&s.random)
 	if b.inst.Uint32(tempNamespaceAddr) != 0 || b.inst.Uint32(listenChannelsAddr) != 0 {
 		return true, nil
 	}

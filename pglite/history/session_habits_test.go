@@ -3,6 +3,7 @@ package history_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,7 @@ var habits = []struct {
 	{weight: 2, do: (*caller).deallocate},
 	{weight: 3, do: (*caller).sequence},
 	{weight: 2, do: (*caller).currval},
+	{weight: 2, do: (*caller).gamble},
 	{weight: 8, do: (*caller).transaction, pins: true},
 	{weight: 3, do: (*caller).write},
 	{weight: 2, do: (*caller).whereAmI},
@@ -239,6 +241,22 @@ func (c *caller) currval() {
 		return
 	}
 	c.sees(sql, strconv.FormatInt(n, 10))
+}
+
+// gamble chooses a seed, or looks what comes of it.
+func (c *caller) gamble() {
+	switch seed := float64(c.rng.IntN(9)-4) / 8; {
+	case c.rng.IntN(3) == 0:
+		if _, ok := c.must(fmt.Sprintf("select setseed(%v)", seed)); ok {
+			c.s.setSeed(seed)
+		}
+	case c.s.random == nil:
+		c.must("select random()")
+	case c.s.status == 'E':
+		c.refused("select random()", "25P02")
+	default:
+		c.sees("select (random() * 1e15)::int8", strconv.FormatInt(int64(math.RoundToEven(c.s.nextRandom()*1e15)), 10))
+	}
 }
 
 func (c *caller) transaction() {

@@ -2,6 +2,8 @@ package history_test
 
 import (
 	"maps"
+	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -21,6 +23,7 @@ type session struct {
 	cursors   map[string]*cursor
 	sequences map[string]int64
 	lastSeq   string
+	random    *[2]uint64    // of random(), once setseed has set it
 	advisory  map[int64]int // session locks, by key, with how often
 	listening map[string]bool
 	queue     []notice // sent by others since the session listens, to be looked at between transactions
@@ -222,6 +225,27 @@ func (s *session) discardAll() {
 func (s *session) discardSequences() {
 	clear(s.sequences)
 	s.lastSeq = ""
+}
+
+// setSeed is setseed: pg_prng_fseed of src/common/pg_prng.c, by splitmix64.
+func (s *session) setSeed(seed float64) {
+	state := uint64(int64(seed * (1<<52 - 1)))
+	s.random = &[2]uint64{}
+	for k := range s.random {
+		state += 0x9e3779b97f4a7c15
+		v := (state ^ state>>30) * 0xbf58476d1ce4e5b9
+		v = (v ^ v>>27) * 0x94d049bb133111eb
+		s.random[k] = v ^ v>>31
+	}
+}
+
+// nextRandom is random(): pg_prng_double, by xoroshiro128**.
+func (s *session) nextRandom() float64 {
+	a := s.random[0]
+	b := s.random[1] ^ a
+	v := bits.RotateLeft64(a*5, 7) * 9
+	*s.random = [2]uint64{bits.RotateLeft64(a, 24) ^ b ^ b<<16, bits.RotateLeft64(b, 37)}
+	return math.Ldexp(float64(v>>12), -52)
 }
 
 // sessionUser and currentUser are as SQL has them.
