@@ -15,15 +15,16 @@ func TestSessions(t *testing.T) {
 	const backends, worlds = 4, 2
 	for _, s := range []struct {
 		name  string
+		whole int
 		start func(testing.TB) *server
 	}{
-		{"native", func(t testing.TB) *server { return startNative(t) }},
-		{"memory", func(t testing.TB) *server { return serve(t, pglite.Options{MaxBackends: backends}) }},
+		{"native", 10_000, func(t testing.TB) *server { return startNative(t) }},
+		{"memory", 100_000, func(t testing.TB) *server { return serve(t, pglite.Options{MaxBackends: backends}) }},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			srv := s.start(t)
 			newFleet(t, srv).must(sessionSchema)
-			seed, clients := pickSeed(t), need.Choose(240, 100_000)
+			seed, clients := pickSeed(t), need.Choose(240, s.whole)
 			var all []*world
 			var wg sync.WaitGroup
 			numbers := &sync.Map{}
