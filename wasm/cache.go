@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -172,13 +173,21 @@ func writeFiles(dir string, files map[string][]byte, mode fs.FileMode) error {
 }
 
 func writeFile(dir, name string, data []byte, mode fs.FileMode) error {
+	return writeContent(dir, name, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// writeContent is writeFile for what content writes.
+func writeContent(dir, name string, mode fs.FileMode, content func(io.Writer) error) error {
 	f, err := os.CreateTemp(dir, temporary+name+"-*")
 	if err != nil {
 		return err
 	}
 	err = f.Chmod(mode)
 	if err == nil {
-		_, err = f.Write(data)
+		err = content(f)
 	}
 	if err == nil {
 		err = f.Sync()

@@ -46,7 +46,8 @@
 //
 //	code/wazero-v1.12.0-5256d9ac379f/   machine code, see [Artifact.CompileCache],
 //	                                    and what [Artifact.Keep] keeps
-//	fetch.lock, compile.lock            held by the process that fills the cache
+//	templates/                          what [Folder] keeps for others, by name
+//	fetch.lock, compile.lock, …         held by the process that fills the cache
 //
 // # The cache is trusted with code
 //

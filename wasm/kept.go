@@ -37,7 +37,12 @@ func (a *Artifact) Kept(key string) (*os.File, error) {
 	if folder == "" {
 		return nil, fs.ErrNotExist
 	}
-	f, err := os.Open(filepath.Join(folder, name))
+	return openPrivate(filepath.Join(folder, name))
+}
+
+// openPrivate opens a file of the cache that nobody else could have written.
+func openPrivate(name string) (*os.File, error) {
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("wasm: %w", err)
 	}
