@@ -21,10 +21,11 @@ var bound = wasm.Bound{Files: 64, Bytes: 2 << 30}
 // the cache, or made and put there. The caller closes it. Of o the artifact, the
 // cache, the extensions, the settings, Logger and Progress count.
 func (s *Source) Image(ctx context.Context, o pglite.Options) (*pglite.Image, error) {
-	return Keep(ctx, s.key(), s.name, o, s.Apply)
+	return Keep(ctx, s.Key(), s.name, o, s.Apply)
 }
 
-func (s *Source) key() string { return "source " + hex.EncodeToString(s.sum[:]) }
+// Key names the source, by names and contents.
+func (s *Source) Key() string { return "source " + hex.EncodeToString(s.sum[:]) }
 
 // fileName names the template of a key in the cache.
 func fileName(key string, o *pglite.Options) (string, error) {
@@ -110,7 +111,7 @@ func (k *keeper) read(ctx context.Context) (*pglite.Image, error) {
 	return pglite.ReadImage(ctx, bufio.NewReaderSize(f, 1<<20), *k.o)
 }
 
-func (k *keeper) make(ctx context.Context, fill func(context.Context, *pglite.Cluster) error) (*pglite.Image, error) {
+func (k *keeper) make(ctx context.Context, fill func(context.Context, *pglite.Cluster) error) (i *pglite.Image, err error) {
 	if k.o.Progress != nil {
 		k.o.Progress("build template "+k.name, 0, -1)
 	}
@@ -118,11 +119,17 @@ func (k *keeper) make(ctx context.Context, fill func(context.Context, *pglite.Cl
 	if err != nil {
 		return nil, err
 	}
+	filled := false
+	defer func() { // also when fill ends the goroutine, as a test does
+		if !filled {
+			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+		}
+	}()
 	if err := fill(ctx, c); err != nil {
-		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+		return nil, err
 	}
-	i, err := c.Freeze(ctx)
-	if err != nil {
+	filled = true
+	if i, err = c.Freeze(ctx); err != nil {
 		return nil, fmt.Errorf("template %s: %w", k.name, err)
 	}
 	return i, nil

@@ -261,7 +261,7 @@ func TestImage(t *testing.T) {
 			builds++
 		}
 	}}
-	file := fresh(t, s.key(), o)
+	file := fresh(t, s.Key(), o)
 	secret := ""
 	get := func(want int) {
 		t.Helper()
@@ -309,7 +309,7 @@ func TestKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.key()
+		return s.Key()
 	}
 	one := map[string]string{"1.sql": "select 1"}
 	f, err := File(files(one), "1.sql")
@@ -325,7 +325,7 @@ func TestKeys(t *testing.T) {
 		{"other name", source(map[string]string{"2.sql": "select 1"}), pglite.Options{}},
 		{"other content", source(map[string]string{"1.sql": "select 2"}), pglite.Options{}},
 		{"cut elsewhere", source(map[string]string{"1.sql": "select ", "2.sql": "1"}), pglite.Options{}},
-		{"a file", f.key(), pglite.Options{}},
+		{"a file", f.Key(), pglite.Options{}},
 		{"a setting", source(one), pglite.Options{Settings: []pglite.Setting{{Name: "work_mem", Value: "5MB"}}}},
 		{"an extension", source(one), pglite.Options{Extensions: []string{"pgvector"}}},
 	} {

@@ -1,0 +1,40 @@
+// Package pgtest gives every test a PostgreSQL of its own:
+//
+//	func TestOrders(t *testing.T) {
+//		t.Parallel()
+//		db := pgtest.New(t, migrated)
+//		…db.SQL(), db.Pool(), db.ConnConfig() or db.DSN()
+//	}
+//
+//	//go:embed migrations/*.sql
+//	var files embed.FS
+//
+//	var migrated = pgtest.WithTemplate(sub(files, "migrations"))
+//
+// What New gives is a whole cluster in this process, a clone of an image: files
+// are shared until one of the two writes, so a migrated database costs as much as
+// an empty one. Roles, settings, sequences and crashes are the test's own, and
+// nothing has to be rolled back or dropped.
+//
+// # Templates
+//
+// The image is what package [template] makes of a folder of migrations, a schema,
+// a dump or a Go function. The process makes or reads it once, and other processes
+// find it in the cache, until one of the files changes. An option reads its files
+// once: make it once, in a variable of the package.
+//
+// # The end of a test
+//
+// t.Cleanup closes the pools, then the listener, then the cluster. A connection
+// that is then still in use fails the test, with the place where it was taken;
+// nothing waits for it. With [KeepFailed], or HOWDAH_KEEP_FAILED=DIR in the
+// environment, the database of a test that has failed is written to a folder, and
+// the test's log has the command that opens it.
+//
+// # What it costs
+//
+// The machine code, the artifact and the images are there once in the process,
+// some 100 MB, and stay to its end. A database has its backends, about 7 MB for
+// each connection that is in use at a time, and a copy of what it writes: 16 MB of
+// WAL as soon as it has written that much.
+package pgtest
