@@ -79,7 +79,7 @@ func (c *config) image(t testing.TB) (*pglite.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		return shared(ctx, identity+" "+s.Key(), func() (*pglite.Image, error) { return s.Image(ctx, c.options) })
+		return shared(ctx, identity+" "+s.Key(), func() (*pglite.Image, error) { return c.warm(ctx)(s.Image(ctx, c.options)) })
 	case c.fill != nil:
 		program, err := programHash()
 		if err != nil {
@@ -87,10 +87,10 @@ func (c *config) image(t testing.TB) (*pglite.Image, error) {
 		}
 		key := "function " + program + " " + c.key
 		return shared(ctx, identity+" "+key, func() (*pglite.Image, error) {
-			return template.Keep(ctx, key, c.key, c.options, func(ctx context.Context, cluster *pglite.Cluster) error {
+			return c.warm(ctx)(template.Keep(ctx, key, c.key, c.options, func(ctx context.Context, cluster *pglite.Cluster) error {
 				db := &DB{t: t, cluster: cluster, config: c}
 				return errors.Join(c.fill(ctx, db), db.disconnect())
-			})
+			}))
 		})
 	}
 	return shared(ctx, identity, func() (*pglite.Image, error) {
@@ -100,6 +100,22 @@ func (c *config) image(t testing.TB) (*pglite.Image, error) {
 		}
 		return cluster.Freeze(ctx)
 	})
+}
+
+// warm makes an image that was read into one of a cluster that has run: its
+// clones boot nothing.
+func (c *config) warm(ctx context.Context) func(*pglite.Image, error) (*pglite.Image, error) {
+	return func(i *pglite.Image, err error) (*pglite.Image, error) {
+		if err != nil {
+			return nil, err
+		}
+		cluster, err := i.Open(ctx, pglite.Options{Settings: c.options.Settings})
+		if err != nil {
+			return nil, errors.Join(err, i.Close())
+		}
+		frozen, err := cluster.Freeze(ctx)
+		return frozen, errors.Join(err, i.Close())
+	}
 }
 
 // programHash is a SHA-256 of this program's file.
