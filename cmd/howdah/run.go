@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/template"
 	"github.com/howdahdb/howdah/pglite/wire"
 )
 
@@ -23,6 +25,7 @@ const (
 )
 
 type runCmd struct {
+	Template string `env:"HOWDAH_TEMPLATE" placeholder:"PATH" help:"Begin with what this file or folder makes, once: a schema, a plain dump, migrations."`
 	databaseFlags
 	logFlags `set:"log_level=warn"`
 	Command  []string `arg:"" optional:"" passthrough:"partial" placeholder:"COMMAND" help:"Command and its arguments."`
@@ -33,6 +36,11 @@ func (runCmd) Help() string {
 command ends. The command finds it in PGHOST, PGPORT, PGUSER, PGDATABASE,
 PGSSLMODE and DATABASE_URL.
 
+With --template it is a copy of what a schema, a dump of pg_dump's plain format,
+or a folder of migrations (goose, dbmate, golang-migrate, Prisma, or *.sql by
+name) has made. That is done at the first run and kept in the cache, until a file
+changes.
+
 Signals are passed on. The exit status is the command's: 128+N when signal N
 ended it, 127 when it is not found, 126 when it cannot be executed.
 
@@ -40,6 +48,7 @@ Examples:
 
     howdah run -- psql -c 'select version()'
     howdah run --extensions pgvector -- go test ./...
+    howdah run --template db/migrations -- npm test
     howdah run -- sh -c 'pgbench -i && pgbench -T 10'
 `
 }
@@ -66,12 +75,20 @@ func (c *runCmd) Run() error {
 		return childExit{exitNotExecutable}
 	}
 	log := c.logger()
+	open := openCluster(pglite.Open)
+	if c.Template != "" {
+		source, err := template.Open(c.Template)
+		if err != nil {
+			return usagef("--template: %w", err)
+		}
+		open = openTemplate(source)
+	}
 	tcp, err := listenTCP("--listen", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(context.Background())
-	s, err := startServer(ctx, c.options(log), wire.Options{Logger: log}, nil, tcp)
+	s, err := startServer(ctx, open, c.options(log), wire.Options{Logger: log}, nil, tcp)
 	if err != nil {
 		stop()
 		return err
@@ -94,6 +111,21 @@ func (c *runCmd) Run() error {
 		err = closeErr
 	}
 	return err
+}
+
+// openTemplate opens clones of a template.
+func openTemplate(source *template.Source) openCluster {
+	return func(ctx context.Context, o pglite.Options) (*pglite.Cluster, error) {
+		i, err := source.Image(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		cluster, err := i.Open(ctx, o)
+		if closing := i.Close(); err == nil && closing != nil {
+			err = errors.Join(closing, cluster.Close(ctx))
+		}
+		return cluster, err
+	}
 }
 
 // runChild waits for the child and passes signals on. Signals are the child's

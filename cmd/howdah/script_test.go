@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 //	exits N COMMAND…    run a command, which has to exit with N
 //	signal TERM|HUP     send a signal to every howdah in the background
 //	get [-X METHOD] URL print status and body; https trusts cert.pem
+//	unique FILE         add a comment that no other run has, so that no cache has it
 //	certificate         write cert.pem and key.pem for 127.0.0.1
 //
 // and the condition [artifact]. PORT is a free port, URL a database on it, ADMIN
@@ -97,6 +98,7 @@ func TestScripts(t *testing.T) {
 			"signal":      signalBackground,
 			"certificate": certificate,
 			"get":         get,
+			"unique":      unique,
 		},
 	})
 }
@@ -204,6 +206,16 @@ func signalBackground(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(cmd.Process.Signal(signals[args[0]]))
 		}
 	}
+}
+
+func unique(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: unique file")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	_, err = fmt.Fprintln(f, "-- "+rand.Text())
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 func certificate(ts *testscript.TestScript, neg bool, args []string) {

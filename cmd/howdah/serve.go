@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/wire"
 )
 
@@ -79,7 +80,7 @@ func (c *serveCmd) Run() error {
 
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	s, err := startServer(ctx, cluster, front, show, listeners...)
+	s, err := startServer(ctx, pglite.Open, cluster, front, show, listeners...)
 	if err != nil {
 		return err
 	}

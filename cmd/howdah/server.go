@@ -12,6 +12,7 @@ import (
 
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/admin"
+	"github.com/howdahdb/howdah/pglite/template"
 	"github.com/howdahdb/howdah/pglite/wire"
 )
 
@@ -28,9 +29,12 @@ type server struct {
 	broken  chan error // room for every listener's error
 }
 
+// openCluster is pglite.Open, or what opens a clone.
+type openCluster func(context.Context, pglite.Options) (*pglite.Cluster, error)
+
 // startServer opens the cluster and serves it on the listeners, which it owns
 // from here on, also when it fails.
-func startServer(ctx context.Context, c pglite.Options, w wire.Options, show *adminListener, listeners ...net.Listener) (_ *server, err error) {
+func startServer(ctx context.Context, open openCluster, c pglite.Options, w wire.Options, show *adminListener, listeners ...net.Listener) (_ *server, err error) {
 	defer func() {
 		if err != nil {
 			show.close()
@@ -39,7 +43,7 @@ func startServer(ctx context.Context, c pglite.Options, w wire.Options, show *ad
 	}()
 	report, end := newProgress(c.Logger)
 	c.Progress = report
-	cluster, err := pglite.Open(ctx, c)
+	cluster, err := open(ctx, c)
 	end()
 	if err != nil {
 		return nil, startError(ctx, c.Dir, err)
@@ -98,15 +102,16 @@ func (s *server) shutdown(ctx context.Context) error {
 }
 
 // startError tells what the user has to correct from what went wrong at start:
-// a data directory that is taken, foreign or out of reach, and a setting that
-// Postgres refuses.
+// a data directory that is taken, foreign or out of reach, a setting that
+// Postgres refuses, and a statement of a template.
 func startError(ctx context.Context, dir string, err error) error {
 	var refused *pglite.Error
+	var wrong *template.Error
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped before the database was ready: %w", context.Cause(ctx))
 	case errors.Is(err, pglite.ErrLocked), errors.Is(err, pglite.ErrNotCluster),
-		errors.Is(err, fs.ErrPermission), isAbout(err, dir), errors.As(err, &refused):
+		errors.Is(err, fs.ErrPermission), isAbout(err, dir), errors.As(err, &refused), errors.As(err, &wrong):
 		return usageError{err}
 	}
 	return err

@@ -25,6 +25,7 @@ func pgxTests() []test {
 		{"cancel", testPgxCancel, 0},
 		{"terminate", testPgxTerminate, 0},
 		{"session state", testPgxSessionState, 0},
+		{"template", testPgxTemplate, 0},
 	}
 }
 
