@@ -19,7 +19,8 @@ var fixedSettings = []Setting{
 }
 
 // spareConnections are the process slots that Postgres keeps for superusers
-// (superuser_reserved_connections), and some for backends that are ending.
+// (superuser_reserved_connections), and some for backends that
+// are ending and for autovacuum.
 const spareConnections = 3 + 4
 
 // checkSettings refuses what Open can't honour.

@@ -147,6 +147,9 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	if err != nil {
 		return nil, err
 	}
+	if err := b.openPostmaster(); err != nil {
+		return nil, err
+	}
 	if err := b.greet(); err != nil {
 		return nil, err
 	}

@@ -15,21 +15,22 @@ import (
 // Cluster is a running PostgreSQL cluster. Its methods may be called from any
 // goroutine.
 type Cluster struct {
-	o        Options
-	log      zerolog.Logger
-	engine   *engine
-	ns       *vfs.Namespace
-	mem      *vfs.Memory // root of ns
-	dir      *dataDir    // nil in memory
-	shm      *vfs.Shared // /dev/shm; nil where memory can't be shared
-	pool     pool
-	host     *Session       // adopts backends for the host's own SQL
-	owned    sync.WaitGroup // goroutines that Close waits for
-	wal      walMeter
-	counters counters
-	pinger   pinger
-	idle     context.CancelFunc // ends the housekeeping
-	frozen   *process           // the first server goes on from it; nil for a boot
+	o         Options
+	log       zerolog.Logger
+	engine    *engine
+	ns        *vfs.Namespace
+	mem       *vfs.Memory // root of ns
+	dir       *dataDir    // nil in memory
+	shm       *vfs.Shared // /dev/shm; nil where memory can't be shared
+	pool      pool
+	host      *Session       // adopts backends for the host's own SQL
+	owned     sync.WaitGroup // goroutines that Close waits for
+	wal       walMeter
+	counters  counters
+	pinger    pinger
+	idle      context.CancelFunc // ends the housekeeping
+	frozen    *process           // the first server goes on from it; nil for a boot
+	vacuuming sync.WaitGroup     // keepTables, whose worker ends before the server does
 
 	mu struct {
 		sync.Mutex
@@ -110,6 +111,9 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 			return nil, err
 		}
 		c.owned.Go(func() { c.keepHouse(house, rules) })
+		if c.shm != nil {
+			c.vacuuming.Go(func() { c.keepTables(house, rules.naptime) })
+		}
 	}
 	return c, nil
 }
@@ -257,6 +261,7 @@ func (c *Cluster) shut(ctx context.Context, to *Image) error {
 		go func() {
 			defer close(ended)
 			c.pool.booting.Wait()
+			c.vacuuming.Wait()
 			p := c.endServer(ctx, backends, to != nil)
 			if to != nil {
 				to.process = p

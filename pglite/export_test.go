@@ -62,6 +62,7 @@ func Kill(c *Cluster) {
 	}
 	c.stopQuietly()
 	c.idle()
+	c.vacuuming.Wait()
 	c.owned.Wait()
 	c.free()
 }
@@ -133,3 +134,15 @@ func Hold(ctx context.Context, c *Cluster) (release func(), err error) {
 
 // NeedRestart lists the parameters that need one.
 func NeedRestart() []string { return needRestart }
+
+// VacuumRound does what autovacuum does after a nap of a cluster that it has not
+// seen before. It is for clusters without housekeeping.
+func VacuumRound(ctx context.Context, c *Cluster) error {
+	_, err := (&autovacuum{c: c, seen: map[string]string{}}).round(ctx)
+	return err
+}
+
+// Stirrer tells by and by whether there would be a round.
+func Stirrer(c *Cluster) (stirred func() bool) {
+	return (&autovacuum{c: c, again: true}).stirred
+}

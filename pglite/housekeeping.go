@@ -94,6 +94,8 @@ func (m *walMeter) sinceCheckpoint() (bytes uint64) { return m.at.Load() - m.che
 type houseRules struct {
 	wal   uint64        // so much since the last one, in bytes
 	every time.Duration // or so long, when there was something
+
+	naptime time.Duration // of autovacuum, at first
 }
 
 // readRules reads them. Postgres begins a checkpoint that is to be done, at
@@ -101,7 +103,7 @@ type houseRules struct {
 // in src/backend/access/transam/xlog.c).
 func (c *Cluster) readRules(ctx context.Context) (r houseRules, err error) {
 	rows, err := c.asHost(ctx, `select (pg_size_bytes(current_setting('max_wal_size')) / (1 + current_setting('checkpoint_completion_target')::float8))::int8,
-		extract(epoch from current_setting('checkpoint_timeout')::interval)::int8`)
+		extract(epoch from current_setting('checkpoint_timeout')::interval)::int8, extract(epoch from current_setting('autovacuum_naptime')::interval)::int8`)
 	if err != nil {
 		return r, err
 	}
@@ -113,6 +115,10 @@ func (c *Cluster) readRules(ctx context.Context) (r houseRules, err error) {
 		return r, fmt.Errorf("pglite: checkpoint_timeout: %w", err)
 	}
 	r.every = time.Duration(s) * time.Second
+	if s, err = strconv.Atoi(rows[0][2]); err != nil {
+		return r, fmt.Errorf("pglite: autovacuum_naptime: %w", err)
+	}
+	r.naptime = time.Duration(s) * time.Second
 	return r, nil
 }
 

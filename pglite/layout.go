@@ -69,6 +69,7 @@ const (
 	procPIDAt          = 44
 	beEntryAddr        = 2804704
 	beEntryPIDAt       = 4
+	beEntryTypeAt      = 8 // st_backendType
 	procSignalSlotAddr = 2797620
 
 	// latchSleeping is the offset of maybe_sleeping in Latch.
@@ -96,6 +97,19 @@ const (
 	cleanupProcSignal = 1749 // CleanupProcSignalState
 	shutdownPostgres  = 2520 // ShutdownPostgres
 
+	// Where PROC_IS_AUTOVACUUM stands: PGPROC.statusFlags, and by
+	// PGPROC.pgxactoff in ProcGlobal->statusFlags (src/include/storage/proc.h;
+	// vacuum_rel in src/backend/commands/vacuum.c sets a flag next to it).
+	procStatusFlags   = 124
+	procArrayIndex    = 48
+	procGlobalAddr    = 2804288
+	globalStatusFlags = 12
+	procIsAutovacuum  = 1
+
+	// postmasterAliveAddr is the descriptor that PostmasterIsAlive reads
+	// (postmaster_alive_fds, src/backend/storage/ipc/pmsignal.c).
+	postmasterAliveAddr = 2592328
+
 	// pendingXactsAddr is pgStatXactCommit, and pgStatXactRollback follows
 	// (src/backend/utils/activity/pgstat_database.c).
 	pendingXactsAddr = 2860616
@@ -107,8 +121,9 @@ const (
 
 // BackendType of src/include/miscadmin.h.
 const (
-	backendTypeRegular  = 1
-	backendTypeBgWorker = 5
+	backendTypeRegular       = 1
+	backendTypeAutovacWorker = 4
+	backendTypeBgWorker      = 5
 )
 
 // pidPatches undo that the compiler knows getpid() to be 42: comparisons of

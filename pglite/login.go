@@ -16,6 +16,10 @@ type login struct {
 	// starts (pg_db_role_setting): when they change, the next session of the
 	// role or database needs a backend that has read them.
 	defaults string
+	// worker makes it an autovacuum worker, which is the bootstrap superuser;
+	// override lets it into a database that allows no connections, without the
+	// settings of role and database.
+	worker, override bool
 }
 
 // truncateName cuts a name as ProcessStartupPacket does.

@@ -104,6 +104,9 @@ func (b *backend) beforeShmemExit(s []uint64) {
 		i.PutUint32(beforeExitsAddr, n)
 		b.underPostmaster()
 	}
+	if b.login.override { // CheckMyDatabase and process_settings ask; pgl_startPGlite sets it again
+		i.Bytes(b.addr.isUnderPostmaster, 1)[0] = 0
+	}
 	b.exitAt = n
 }
 
@@ -113,7 +116,11 @@ func (b *backend) beforeShmemExit(s []uint64) {
 // pgl_startPGlite sets both itself.
 func (b *backend) underPostmaster() {
 	b.inst.Bytes(b.addr.isUnderPostmaster, 1)[0] = 1
-	b.inst.PutUint32(b.addr.myBackendType, backendTypeBgWorker)
+	kind := uint32(backendTypeBgWorker)
+	if b.login.worker {
+		kind = backendTypeAutovacWorker
+	}
+	b.inst.PutUint32(b.addr.myBackendType, kind)
 }
 
 // loginEvent comes before EventTriggerOnLogin, which PostgresMain calls when a
@@ -141,6 +148,26 @@ func (b *backend) greetSession(s *Session) (err error) {
 	}
 	s.pinned, err = b.pinned(s)
 	return err
+}
+
+// openPostmaster gives the backend a postmaster that lives: a VACUUM that sleeps
+// looks for it (vacuum_delay_point).
+func (b *backend) openPostmaster() error {
+	sp := b.inst.StackPointer()
+	defer b.inst.SetStackPointer(sp)
+	name, err := b.inst.PushString(hostDir + "/" + postmasterPipe)
+	if err != nil {
+		return err
+	}
+	fd, err := b.inst.Call("open", uint64(name), 0, 0)
+	if err != nil {
+		return err
+	}
+	if int32(fd) < 0 {
+		return fmt.Errorf("pglite: %s/%s can't be opened", hostDir, postmasterPipe)
+	}
+	b.inst.PutUint32(postmasterAliveAddr, uint32(fd))
+	return nil
 }
 
 // controlSegment finds where the DSM control segment is mapped, and its file's

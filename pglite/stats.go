@@ -47,6 +47,11 @@ type Stats struct {
 	Checkpoints, CheckpointsByVolume, CheckpointsByTime, CheckpointsFailed uint64
 	CheckpointTime                                                         time.Duration // the host's
 
+	// Tables that autovacuum has vacuumed and analyzed, those where it was
+	// cancelled, most often to give way, or has failed, and the time of all.
+	Autovacuums, Autoanalyzes, AutovacuumsCanceled, AutovacuumsFailed uint64
+	AutovacuumTime                                                    time.Duration
+
 	// Crashes are backends that have ended their server, Recoveries starts that
 	// found the cluster not shut down.
 	Crashes, Recoveries uint64
@@ -67,6 +72,7 @@ type counters struct {
 	byVolume, byTime    atomic.Uint64
 	checkpointsFailed   atomic.Uint64
 	checkpointed        atomic.Int64
+	vacuum              vacuumStats
 	crashes, recoveries atomic.Uint64
 }
 
@@ -78,6 +84,12 @@ func (n *counters) login(err error) {
 	case errors.As(err, &e):
 		n.refused.Add(1)
 	}
+}
+
+// vacuumStats count autovacuum's tables.
+type vacuumStats struct {
+	vacuums, analyzes, canceled, failed atomic.Uint64
+	took                                atomic.Int64 // nanoseconds
 }
 
 // poolStats count waits for a backend.
@@ -106,6 +118,8 @@ func (c *Cluster) Stats() Stats {
 		Syncs:       n.syncs.snapshot(),
 		Checkpoints: c.wal.checkpoints.Load(), CheckpointsByVolume: n.byVolume.Load(), CheckpointsByTime: n.byTime.Load(),
 		CheckpointsFailed: n.checkpointsFailed.Load(), CheckpointTime: time.Duration(n.checkpointed.Load()),
+		Autovacuums: n.vacuum.vacuums.Load(), Autoanalyzes: n.vacuum.analyzes.Load(),
+		AutovacuumsCanceled: n.vacuum.canceled.Load(), AutovacuumsFailed: n.vacuum.failed.Load(), AutovacuumTime: time.Duration(n.vacuum.took.Load()),
 		Crashes: n.crashes.Load(), Recoveries: n.recoveries.Load(),
 		FileMemory: uint64(c.mem.Mapped()),
 	}

@@ -12,9 +12,12 @@ import (
 // hostDir is where the guest finds what the host tells.
 const hostDir = "/howdah"
 
+// postmasterPipe is what a backend looks at to know that its postmaster lives.
+const postmasterPipe = "postmaster"
+
 // hostFiles are in hostDir.
 func (c *Cluster) hostFiles() *vfs.Virtual {
-	return vfs.NewVirtual(map[string]func() []byte{"stat": c.statFile})
+	return vfs.NewVirtual(map[string]func() []byte{"stat": c.statFile, postmasterPipe: nil})
 }
 
 // statFile is the figures as the view takes them.

@@ -21,7 +21,8 @@ type Virtual struct {
 	made  time.Time
 }
 
-// NewVirtual makes one of these files, by names without a slash.
+// NewVirtual makes one of these files, by names without a slash. A file without
+// a function is as a pipe is to which nothing is written: reading it is EAGAIN.
 func NewVirtual(files map[string]func() []byte) *Virtual {
 	return &Virtual{files: files, names: slices.Sorted(maps.Keys(files)), made: time.Now()}
 }
@@ -44,7 +45,11 @@ func (v *Virtual) Open(name string, flag int, _ fs.FileMode) (File, error) {
 	}
 	f := &virtualFile{v: v, info: info}
 	if !info.Mode.IsDir() {
-		f.data = v.files[v.names[info.Ino-2]]()
+		if contents := v.files[v.names[info.Ino-2]]; contents != nil {
+			f.data = contents()
+		} else {
+			f.silent = true
+		}
 	}
 	return f, nil
 }
@@ -103,12 +108,16 @@ type virtualFile struct {
 	v    *Virtual
 	info Info
 	data []byte
+
+	silent bool
 }
 
 func (f *virtualFile) ReadAt(p []byte, off int64) (int, error) {
 	switch {
 	case f.info.Mode.IsDir():
 		return 0, syscall.EISDIR
+	case f.silent:
+		return 0, syscall.EAGAIN
 	case off < 0:
 		return 0, syscall.EINVAL
 	case off >= int64(len(f.data)):

@@ -14,8 +14,9 @@ import (
 func TestVirtual(t *testing.T) {
 	opened := 0
 	v := vfs.NewVirtual(map[string]func() []byte{
-		"b": func() []byte { opened++; return fmt.Appendf(nil, "opened %d times", opened) },
-		"a": func() []byte { return nil },
+		"b":      func() []byte { opened++; return fmt.Appendf(nil, "opened %d times", opened) },
+		"a":      func() []byte { return nil },
+		"silent": nil,
 	})
 	n := vfs.NewNamespace(vfs.NewMemory(vfs.MemoryOptions{}))
 	if err := n.Mount("/v", v); err != nil {
@@ -52,7 +53,7 @@ func TestVirtual(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := dir.ReadDir()
-	if err != nil || len(list) != 2 || list[0].Name != "a" || list[1].Name != "b" {
+	if err != nil || len(list) != 3 || list[0].Name != "a" || list[1].Name != "b" {
 		t.Errorf("%v, %v", list, err)
 	}
 	for _, e := range list {
@@ -64,6 +65,11 @@ func TestVirtual(t *testing.T) {
 		_, err := n.Open(name, flag, 0o600)
 		return err
 	}
+	silent, err := n.Open("/v/silent", vfs.ReadOnly, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, silentErr := silent.ReadAt(make([]byte, 1), 0)
 	_, dirErr := dir.ReadAt(make([]byte, 1), 0)
 	_, fileErr := first.ReadDir()
 	_, linkErr := n.Readlink("/v/a")
@@ -86,6 +92,7 @@ func TestVirtual(t *testing.T) {
 		{"rename", n.Rename("/v/a", "/v/b"), syscall.EROFS},
 		{"mkdir", n.Mkdir("/v/d", 0o700), syscall.EROFS},
 		{"chmod", n.Chmod("/v/a", 0o700), syscall.EROFS},
+		{"read what is silent", silentErr, syscall.EAGAIN},
 		{"read a directory", dirErr, syscall.EISDIR},
 		{"list a file", fileErr, syscall.ENOTDIR},
 		{"read a link", linkErr, syscall.EINVAL},
