@@ -34,7 +34,8 @@ type Options struct {
 	// Slice is how long a backend runs while others wait for their turn; 0 is
 	// 2 ms.
 	Slice time.Duration
-	// NoHousekeeping leaves checkpoints to whoever asks for them.
+	// NoHousekeeping leaves checkpoints and VACUUM to whoever asks for them, the
+	// VACUUM against wraparound too, which the setting autovacuum = off does not.
 	NoHousekeeping bool
 	// QueueTimeout is how long a session waits for a backend before it fails
 	// with SQLSTATE 53300; 0 is 30 s.

@@ -23,7 +23,7 @@ type databaseFlags struct {
 	artifactFlags
 	MaxBackends  int              `env:"HOWDAH_MAX_BACKENDS" default:"64" placeholder:"N" help:"How many backends run at most, some 10 MB each. More clients than that share them by transaction."`
 	QueueTimeout time.Duration    `env:"HOWDAH_QUEUE_TIMEOUT" default:"30s" help:"How long a session waits for a backend before error 53300."`
-	Housekeeping bool             `env:"HOWDAH_HOUSEKEEPING" default:"true" negatable:"" help:"Make checkpoints as max_wal_size and checkpoint_timeout say."`
+	Housekeeping bool             `env:"HOWDAH_HOUSEKEEPING" default:"true" negatable:"" help:"Make checkpoints as max_wal_size and checkpoint_timeout say, and vacuum as autovacuum and its settings do."`
 	Settings     []pglite.Setting `name:"set" short:"c" sep:"none" placeholder:"NAME=VALUE" help:"Set a Postgres parameter; may be repeated."`
 }
 

@@ -25,6 +25,7 @@ func startNative(t *testing.T) string {
 func startHowdah(t *testing.T, o pglite.Options) string {
 	t.Helper()
 	o.Logger = zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.FatalLevel)
+	o.Settings = append(o.Settings, pglite.Setting{Name: "autovacuum", Value: "off"})
 	c, err := pglite.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
