@@ -19,9 +19,9 @@ type roundTrip struct {
 	err  error // once done
 }
 
-// Ping runs a statement with a backend of the host's own, which does not wait
-// for clients where backends can be many. nil means that the cluster answers;
-// otherwise the error tells why not, within ctx.
+// Ping runs a statement of the host's own, on whatever backend the pool has for
+// it. nil means that the cluster answers; otherwise the error tells why not,
+// within ctx.
 func (c *Cluster) Ping(ctx context.Context) error {
 	p := &c.pinger
 	p.mu.Lock()
