@@ -166,7 +166,6 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 		}
 		b.mem.Trim()
 	}
-	c.counters.booted.Add(1)
 	b.begin()
 	return b, nil
 }
@@ -190,6 +189,7 @@ func (b *backend) process(c *Cluster) runtime.Process {
 
 // begin starts what goes on between messages.
 func (b *backend) begin() {
+	b.srv.counters.booted.Add(1)
 	b.pumping.Add(1)
 	go b.pumpIdle()
 }
