@@ -118,7 +118,7 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	if b.inst, err = c.engine.backend.Instantiate(ctx, b.process(c)); err != nil {
 		return nil, err
 	}
-	b.mem = b.inst.Memory()
+	b.haveMemory()
 	if err := b.resolve(); err != nil {
 		return nil, err
 	}

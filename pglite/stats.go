@@ -165,6 +165,13 @@ func (s *server) memory() (backends int, private, shared uint64) {
 	return backends, private, shared
 }
 
+// haveMemory notes where the guest's memory is, for others too.
+func (b *backend) haveMemory() {
+	b.live.Lock()
+	defer b.live.Unlock()
+	b.mem = b.inst.Memory()
+}
+
 // countTransactions books what the guest's own counters have grown by since
 // it was called last. They are pending figures, which it sets to zero when it
 // reports them, between a message and its ReadyForQuery: it is called before

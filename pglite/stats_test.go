@@ -157,6 +157,34 @@ func TestStatsCrash(t *testing.T) {
 	}
 }
 
+// TestStatsAlways: figures can be read while backends come and go.
+func TestStatsAlways(t *testing.T) {
+	c := openCluster(t, func(o *pglite.Options) { o.MaxBackends = 2 })
+	ctx, stop := context.WithCancel(t.Context())
+	read := make(chan uint64)
+	go func() {
+		var last uint64
+		for ctx.Err() == nil {
+			last = c.Stats().BackendsBooted
+		}
+		read <- last
+	}()
+	exec(t, connect(t, c, nil), "create role a login; create role b login; create role c login")
+	before := c.Stats().BackendsBooted
+	for _, role := range []string{"a", "b", "c", "a", "b", "c"} {
+		conn := connect(t, c, func(cfg *pgx.ConnConfig) { cfg.User = role })
+		exec(t, conn, "select 1")
+		_ = conn.Close(t.Context())
+	}
+	stop()
+	if last := <-read; last < before {
+		t.Errorf("%d backends booted, %d before", last, before)
+	}
+	if c.Stats().BackendsBooted < before+3 {
+		t.Error("no backends came and went")
+	}
+}
+
 // TestPing: a cluster that can't answer makes nobody wait beyond their time,
 // and nobody after that.
 func TestPing(t *testing.T) {

@@ -117,7 +117,7 @@ func (p *process) thaw(ctx context.Context, c *Cluster, s *server) (_ *backend, 
 	if b.inst, err = p.image.Restore(ctx, b.process(c)); err != nil {
 		return nil, fmt.Errorf("pglite: start from an image: %w", err)
 	}
-	b.mem = b.inst.Memory()
+	b.haveMemory()
 	if err := b.resolve(); err != nil {
 		return nil, err
 	}
