@@ -131,9 +131,12 @@ func slow(t *testing.T, c *pglite.Cluster, conn *pgx.Conn) (ended chan error) {
 }
 
 // TestAutovacuumGivesWay: who wants a lock of a table gets it, and the next
-// table its vacuum.
+// table its vacuum. One backend for all clients is enough: the worker is none of
+// theirs.
 func TestAutovacuumGivesWay(t *testing.T) {
-	c := byHand(t, pglite.Setting{Name: "deadlock_timeout", Value: "50ms"})
+	c := openCluster(t, func(o *pglite.Options) {
+		o.MaxBackends, o.NoHousekeeping, o.Settings = 1, true, []pglite.Setting{{Name: "deadlock_timeout", Value: "50ms"}}
+	})
 	conn := connect(t, c, nil)
 	ended := slow(t, c, conn)
 	exec(t, conn, "create table next (n int); insert into next select generate_series(1, 500); delete from next")
