@@ -27,6 +27,7 @@ import (
 var (
 	seconds     = flag.Int("seconds", 1, "length of each measurement; with -short it is a few transactions")
 	clientList  = flag.String("clients", "1,8,32", "numbers of pgbench's clients; with -short 8")
+	nativeDir   = flag.String("native-dir", "", "where the native server of BenchmarkTemplates has its data; empty for the temporary folder")
 	serverNames = flag.String("servers", "", "only these, by the names that the tables use; empty for all")
 )
 
