@@ -221,3 +221,10 @@ func decodeError(b []byte) *Error {
 	}
 	return e
 }
+
+// isFatal tells whether the body of an ErrorResponse is the last that the guest
+// says.
+func isFatal(body []byte) bool {
+	severity := decodeError(body).Severity
+	return severity == "FATAL" || severity == "PANIC"
+}

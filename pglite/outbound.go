@@ -6,11 +6,17 @@ import (
 )
 
 // send writes a message of the host's own.
-func (s *Session) send(m []byte) error {
+func (s *Session) send(m []byte) error { return s.put(m, false) }
+
+// put writes messages, unless FATAL was said: that is the last word, and last
+// tells that these end with it. Some clients read on, and are lost with a second
+// one.
+func (s *Session) put(m []byte, last bool) error {
 	s.out.Lock()
 	defer s.out.Unlock()
-	if s.out.err == nil {
+	if s.out.err == nil && !s.out.last {
 		_, s.out.err = s.cl.Write(m)
+		s.out.last = last
 	}
 	return s.gone()
 }
@@ -20,7 +26,7 @@ func (s *Session) send(m []byte) error {
 func (s *Session) between(m []byte) {
 	s.out.Lock()
 	defer s.out.Unlock()
-	if len(m) == 0 || s.cl == nil || s.out.err != nil {
+	if len(m) == 0 || s.cl == nil || s.out.err != nil || s.out.last {
 		return
 	}
 	if _, s.out.err = s.cl.Write(m); s.out.err == nil {
@@ -40,7 +46,7 @@ func (s *Session) tell(e *Error) error {
 	if s.cl == nil {
 		return nil
 	}
-	if err := s.send(e.encode()); err != nil {
+	if err := s.put(e.encode(), true); err != nil {
 		return err
 	}
 	return s.flush()
@@ -54,15 +60,16 @@ func (s *Session) hangUp(m []byte) {
 	if s.cl == nil || s.out.err != nil {
 		return
 	}
-	if _, s.out.err = s.cl.Write(m); s.out.err != nil {
-		return
+	if !s.out.last {
+		s.out.last = true
+		if _, s.out.err = s.cl.Write(m); s.out.err != nil {
+			return
+		}
 	}
 	if c, ok := s.cl.(io.Closer); ok {
 		_ = c.Close() // its goroutine wakes from its read, and waits for out
 	}
-	if s.out.err = s.cl.Flush(); s.out.err == nil {
-		s.out.err = errGone // that was the last
-	}
+	s.out.err = s.cl.Flush()
 }
 
 func (s *Session) flush() error {
@@ -105,7 +112,7 @@ func (s *Session) drain() error {
 	if len(s.answer) == 0 {
 		return nil
 	}
-	err := s.send(s.answer)
+	err := s.put(s.answer, s.fatal)
 	if s.answer = s.answer[:0]; cap(s.answer) > maxAnswer {
 		s.answer = nil
 	}
@@ -143,6 +150,7 @@ func (s *Session) answered(typ byte, body []byte) {
 	case 'E':
 		s.settle(typ)
 		s.aborted = true
+		s.fatal = s.fatal || isFatal(body)
 	case 'C':
 		s.completed(body)
 	case 'N', 'A': // Postgres flushes these at once

@@ -48,6 +48,7 @@ type Session struct {
 	skipping bool      // refused; messages are dropped up to Sync, without a backend
 	aborted  bool      // an error came in a batch: the guest skips up to Sync
 	left     bool      // the client has left in the middle of a message or a COPY
+	fatal    bool      // the guest has said FATAL
 	urgent   bool      // what was written last does not wait for the rest
 	flushed  time.Time // when the client's buffer was last
 	answer   []byte    // what the guest has written and the client's buffer has not yet
@@ -57,7 +58,8 @@ type Session struct {
 
 	out struct { // what goes to the client; the idle pump writes, too (never held by who has the baton)
 		sync.Mutex
-		err error
+		err  error
+		last bool // FATAL was said
 	}
 
 	mu struct {
