@@ -13,13 +13,18 @@ import (
 // is written, then all is synced: a file system that commits its journal at a
 // sync has little to do for the next ones.
 func (d *dataDir) fill(m *vfs.Memory) error {
+	return d.make(func() error { return copyTree(m, guestData, d.fs, "/") })
+}
+
+// make does so with what write writes.
+func (d *dataDir) make(write func() error) error {
 	if err := writeFile(d.fs, "/"+initMarker, nil); err != nil {
 		return fmt.Errorf("pglite: fill data directory: %w", err)
 	}
 	if err := d.fs.SyncDir("/"); err != nil {
 		return fmt.Errorf("pglite: fill data directory: %w", err)
 	}
-	if err := copyTree(m, guestData, d.fs, "/"); err != nil {
+	if err := write(); err != nil {
 		return fmt.Errorf("pglite: fill data directory %s: %w", d.path, err)
 	}
 	if err := syncTree(d.fs, "/"); err != nil {

@@ -275,7 +275,7 @@ func (e *engine) keptCluster() (*vfs.Memory, error) {
 // keepCluster puts an image of m into the cache.
 func (e *engine) keepCluster(m *vfs.Memory, o *Options) {
 	var b bytes.Buffer
-	err := snapshot.Write(&b, thisProgram, m, guestData, transient)
+	err := snapshot.Write(&b, Program, m, guestData, Transient)
 	if err == nil {
 		err = e.artifact.Keep(keptKey, b.Bytes())
 	}

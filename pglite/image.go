@@ -85,7 +85,7 @@ func (i *Image) Close() error {
 
 // Write writes the image for ReadImage.
 func (i *Image) Write(w io.Writer) error {
-	if err := snapshot.Write(w, thisProgram, i.files, guestData, transient); err != nil {
+	if err := snapshot.Write(w, Program, i.files, guestData, Transient); err != nil {
 		return fmt.Errorf("pglite: write image: %w", err)
 	}
 	return nil
@@ -112,7 +112,7 @@ func (e *engine) readCluster(r io.Reader) (*vfs.Memory, error) {
 	m := e.base.Clone()
 	err := m.Mkdir(guestData, 0o700)
 	if err == nil {
-		_, err = snapshot.Read(r, thisProgram, m, guestData)
+		_, err = snapshot.Read(r, Program, m, guestData)
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -120,23 +120,27 @@ func (e *engine) readCluster(r io.Reader) (*vfs.Memory, error) {
 	return m, nil
 }
 
-// thisProgram is layoutHash.
-var thisProgram = func() (p snapshot.Program) {
+// Program names the artifact in snapshots.
+var Program = func() (p snapshot.Program) {
 	if n, err := hex.Decode(p[:], []byte(layoutHash)); err != nil || n != len(p) {
 		panic("pglite: layoutHash is no SHA-256")
 	}
 	return p
 }()
 
-// transient tells what a backup leaves out, as a server makes it anew
-// (excludeFiles and excludeDirContents in src/backend/backup/basebackup.c).
-func transient(name string) bool {
+// Transient tells which files of a data directory a copy leaves out, by their
+// path from there: those of the server that runs, and what the next one makes
+// anew (excludeFiles and excludeDirContents in
+// src/backend/backup/basebackup.c).
+func Transient(name string) bool {
 	switch path.Base(name) {
 	case "postmaster.pid", "postmaster.opts", "pg_internal.init":
 		return true
 	}
-	switch path.Dir(name) {
+	switch top, rest, _ := strings.Cut(name, "/"); top {
 	case "pg_stat_tmp", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans":
+		return rest != ""
+	case initMarker, lockName:
 		return true
 	}
 	return strings.HasPrefix(path.Base(name), "pgsql_tmp")

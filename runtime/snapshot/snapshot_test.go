@@ -168,15 +168,20 @@ func TestRefused(t *testing.T) {
 
 // TestDamage flips bits and cuts the end off, anywhere.
 func TestDamage(t *testing.T) {
-	b := written(t, tree(t))
+	from := tree(t)
+	for _, large := range []string{"/data/base/noise", "/data/base/holes"} { // each try reads all of it
+		if err := from.Unlink(large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := from.PutFile("/data/base/more", 0o600, bytes.Repeat([]byte("not all of it is the same 0123456789"), 300)); err != nil {
+		t.Fatal(err)
+	}
+	b := written(t, from)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	n := 1000
-	if testing.Short() {
-		n = 100
-	}
-	for range n {
+	for range 1000 {
 		bad := bytes.Clone(b)
 		what := ""
 		if rnd.IntN(2) == 0 {

@@ -41,28 +41,61 @@ const (
 // Program names what the files belong to: the SHA-256 of its module.
 type Program [sha256.Size]byte
 
+// Writer writes a snapshot. Its entries are written in the order of the calls: a
+// folder before what is in it. After an error, or without Close, what was written
+// is of no use.
+type Writer struct {
+	out    *summed
+	chunks *bufio.Writer
+	enc    *zstd.Encoder
+	plain  *bufio.Writer
+	buf    []byte
+}
+
+// NewWriter begins a snapshot of a program's files.
+func NewWriter(w io.Writer, p Program) (*Writer, error) {
+	s := &Writer{out: &summed{w: w, sum: sha256.New()}, buf: make([]byte, maxChunk)}
+	head := append([]byte(magic), binary.LittleEndian.AppendUint32(nil, version)...)
+	head = binary.LittleEndian.AppendUint32(append(head, p[:]...), kindTree)
+	if _, err := s.out.Write(head); err != nil {
+		return nil, err
+	}
+	s.chunks = bufio.NewWriterSize(chunkWriter{s.out}, maxChunk)
+	var err error
+	if s.enc, err = zstd.NewWriter(s.chunks, zstd.WithEncoderConcurrency(1)); err != nil {
+		return nil, err
+	}
+	s.plain = bufio.NewWriterSize(s.enc, 64<<10)
+	return s, nil
+}
+
+// Close ends the snapshot. It leaves the writer that it goes to open.
+func (s *Writer) Close() error {
+	end := []func() error{func() error { return s.plain.WriteByte(entryEnd) }, s.plain.Flush, s.enc.Close, s.chunks.Flush}
+	for _, do := range end {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	if _, err := s.out.Write(make([]byte, 8)); err != nil { // of the section's chunks, and kindEnd
+		return err
+	}
+	_, err := s.out.w.Write(s.out.sum.Sum(nil))
+	return err
+}
+
 // Write writes what is below root. Nothing may change there meanwhile, but for
 // names that skip tells to leave out, by their path from root.
 func Write(w io.Writer, p Program, tree vfs.FS, root string, skip func(name string) bool) error {
-	sum := &summed{w: w, sum: sha256.New()}
-	head := append([]byte(magic), binary.LittleEndian.AppendUint32(nil, version)...)
-	if _, err := sum.Write(append(head, p[:]...)); err != nil {
+	s, err := NewWriter(w, p)
+	if err != nil {
 		return err
 	}
-	if err := writeSection(sum, kindTree, func(w *bufio.Writer) error {
-		t := treeWriter{w: w, fs: tree, skip: skip, buf: make([]byte, maxChunk)}
-		if err := t.folder(root, ""); err != nil {
-			return err
-		}
-		return w.WriteByte(entryEnd)
-	}); err != nil {
+	t := treeWriter{Writer: s, fs: tree, skip: skip}
+	if err := t.folder(root, ""); err != nil {
 		return err
 	}
-	if _, err := sum.Write(make([]byte, 4)); err != nil { // kindEnd
-		return err
-	}
-	_, err := w.Write(sum.sum.Sum(nil))
-	return err
+	return s.Close()
 }
 
 // summed adds up what goes through it.
@@ -74,28 +107,6 @@ type summed struct {
 func (s *summed) Write(p []byte) (int, error) {
 	s.sum.Write(p)
 	return s.w.Write(p)
-}
-
-func writeSection(w io.Writer, kind uint32, content func(*bufio.Writer) error) error {
-	if _, err := w.Write(binary.LittleEndian.AppendUint32(nil, kind)); err != nil {
-		return err
-	}
-	chunks := bufio.NewWriterSize(chunkWriter{w}, maxChunk)
-	enc, err := zstd.NewWriter(chunks, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return err
-	}
-	plain := bufio.NewWriterSize(enc, 64<<10)
-	if err := content(plain); err != nil {
-		return errors.Join(err, enc.Close())
-	}
-	for _, end := range [...]func() error{plain.Flush, enc.Close, chunks.Flush} {
-		if err := end(); err != nil {
-			return err
-		}
-	}
-	_, err = w.Write(make([]byte, 4))
-	return err
 }
 
 // chunkWriter writes each piece as a chunk.
@@ -115,24 +126,68 @@ func (c chunkWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-type treeWriter struct {
-	w    *bufio.Writer
-	fs   vfs.FS
-	skip func(string) bool
-	buf  []byte
-}
-
-func (t *treeWriter) count(n uint64) error {
-	_, err := t.w.Write(binary.AppendUvarint(nil, n))
+func (s *Writer) count(n uint64) error {
+	_, err := s.plain.Write(binary.AppendUvarint(nil, n))
 	return err
 }
 
-func (t *treeWriter) text(s string) error {
-	if err := t.count(uint64(len(s))); err != nil {
+func (s *Writer) text(t string) error {
+	if err := s.count(uint64(len(t))); err != nil {
 		return err
 	}
-	_, err := t.w.WriteString(s)
+	_, err := s.plain.WriteString(t)
 	return err
+}
+
+func (s *Writer) entry(typ byte, name string, perm fs.FileMode) error {
+	return errors.Join(s.plain.WriteByte(typ), s.text(name), s.count(uint64(perm.Perm())))
+}
+
+// Folder adds a folder.
+func (s *Writer) Folder(name string, perm fs.FileMode) error { return s.entry(entryFolder, name, perm) }
+
+// Link adds a symbolic link.
+func (s *Writer) Link(target, name string) error {
+	return errors.Join(s.entry(entryLink, name, fs.ModePerm), s.text(target))
+}
+
+// File adds a file. read gives its bytes from an offset on, as many as there are
+// and fit; what it does not give up to size is zeros.
+func (s *Writer) File(name string, perm fs.FileMode, size int64, read func(p []byte, off int64) (int, error)) error {
+	if size > MaxFile {
+		return fmt.Errorf("%s: %d bytes, more than a file of a snapshot can have", name, size)
+	}
+	if err := errors.Join(s.entry(entryFile, name, perm), s.count(uint64(size))); err != nil {
+		return err
+	}
+	end := int64(0) // of the run before
+	for at := int64(0); at < size; {
+		n, err := read(s.buf[:min(int64(len(s.buf)), size-at)], at)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		for _, r := range runs(s.buf[:n]) {
+			if err := errors.Join(s.count(uint64(at+int64(r.from)-end)), s.count(uint64(r.to-r.from))); err != nil {
+				return err
+			}
+			if _, err := s.plain.Write(s.buf[r.from:r.to]); err != nil {
+				return err
+			}
+			end = at + int64(r.to)
+		}
+		at += int64(n)
+	}
+	return errors.Join(s.count(0), s.count(0))
+}
+
+// treeWriter adds what a file system has.
+type treeWriter struct {
+	*Writer
+	fs   vfs.FS
+	skip func(string) bool
 }
 
 // folder writes what is in dir, whose path from the root is rel.
@@ -150,79 +205,43 @@ func (t *treeWriter) folder(dir, rel string) error {
 		if t.skip != nil && t.skip(rel) {
 			continue
 		}
-		if err := t.entry(name, rel); err != nil {
+		if err := t.add(name, rel); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (t *treeWriter) entry(name, rel string) error {
+func (t *treeWriter) add(name, rel string) error {
 	info, err := t.fs.Lstat(name)
 	if err != nil {
 		return err
 	}
-	begin := func(typ byte) error {
-		return errors.Join(t.w.WriteByte(typ), t.text(rel), t.count(uint64(info.Mode.Perm())))
-	}
 	switch info.Mode.Type() {
 	case fs.ModeDir:
-		if err := begin(entryFolder); err != nil {
+		if err := t.Folder(rel, info.Mode); err != nil {
 			return err
 		}
 		return t.folder(name, rel)
 	case 0:
-		if err := begin(entryFile); err != nil {
-			return err
-		}
-		return t.content(name)
+		return t.file(name, rel, info)
 	case fs.ModeSymlink:
 		target, err := t.fs.Readlink(name)
 		if err != nil {
 			return err
 		}
-		return errors.Join(begin(entryLink), t.text(target))
+		return t.Link(target, rel)
 	}
 	return fmt.Errorf("neither folder, file nor symbolic link: %v", info.Mode)
 }
 
-func (t *treeWriter) content(name string) (err error) {
+func (t *treeWriter) file(name, rel string, info vfs.Info) (err error) {
 	f, err := t.fs.Open(name, vfs.ReadOnly, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size > MaxFile {
-		return fmt.Errorf("%d bytes, more than a file of a snapshot can have", info.Size)
-	}
-	if err := t.count(uint64(info.Size)); err != nil {
-		return err
-	}
-	end := int64(0) // of the run before
-	for at := int64(0); at < info.Size; {
-		n, err := f.ReadAt(t.buf[:min(int64(len(t.buf)), info.Size-at)], at)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return io.ErrUnexpectedEOF // it has become shorter
-		}
-		for _, r := range runs(t.buf[:n]) {
-			if err := errors.Join(t.count(uint64(at+int64(r.from)-end)), t.count(uint64(r.to-r.from))); err != nil {
-				return err
-			}
-			if _, err := t.w.Write(t.buf[r.from:r.to]); err != nil {
-				return err
-			}
-			end = at + int64(r.to)
-		}
-		at += int64(n)
-	}
-	return errors.Join(t.count(0), t.count(0))
+	return t.Writer.File(rel, info.Mode, info.Size, f.ReadAt)
 }
 
 type run struct{ from, to int }
