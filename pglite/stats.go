@@ -25,6 +25,7 @@ type Stats struct {
 	// Backends are running, the host's included.
 	Backends       int
 	BackendsBooted uint64
+	BackendsThawed uint64 // of these, went on from an Image
 
 	// The baton: how often it was given to a backend, how often taken away
 	// after a slice, how often given up at a lightweight lock, and how long
@@ -65,7 +66,7 @@ type Stats struct {
 // counters are what Stats are made of, as far as it is counted.
 type counters struct {
 	opened, refused     atomic.Uint64
-	booted              atomic.Uint64
+	booted, thawed      atomic.Uint64
 	baton               batonStats
 	commits, rollbacks  atomic.Uint64
 	syncs               histogram
@@ -110,7 +111,7 @@ func (c *Cluster) Stats() Stats {
 	s := Stats{
 		SessionsOpened: n.opened.Load(), SessionsRefused: n.refused.Load(),
 		PoolWaits: c.pool.stats.waits.Load(), PoolTimeouts: c.pool.stats.timeouts.Load(), PoolWaited: time.Duration(c.pool.stats.waited.Load()),
-		BackendsBooted: n.booted.Load(),
+		BackendsBooted: n.booted.Load(), BackendsThawed: n.thawed.Load(),
 		Turns:          n.baton.turns.Load(), Slices: n.baton.yields.Load(), LockSleeps: n.baton.sleeps.Load(),
 		TurnsWaited: time.Duration(n.baton.waited.Load()),
 		Commits:     n.commits.Load(), Rollbacks: n.rollbacks.Load(),

@@ -139,6 +139,7 @@ func (p *process) thaw(ctx context.Context, c *Cluster, s *server) (_ *backend, 
 	_, _ = rand.Read(b.inst.Bytes(prng, 16)) // never fails (crypto/rand)
 	clear(b.inst.Bytes(randomStateAddr, randomStateSize))
 	b.inst.PutUint64(startTimeAddr, uint64(time.Since(postgresEpoch).Microseconds()))
+	c.counters.thawed.Add(1)
 	b.begin()
 	return b, nil
 }
