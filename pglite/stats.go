@@ -112,7 +112,7 @@ func (c *Cluster) Stats() Stats {
 		SessionsOpened: n.opened.Load(), SessionsRefused: n.refused.Load(),
 		PoolWaits: c.pool.stats.waits.Load(), PoolTimeouts: c.pool.stats.timeouts.Load(), PoolWaited: time.Duration(c.pool.stats.waited.Load()),
 		BackendsBooted: n.booted.Load(), BackendsThawed: n.thawed.Load(),
-		Turns:          n.baton.turns.Load(), Slices: n.baton.yields.Load(), LockSleeps: n.baton.sleeps.Load(),
+		Turns: n.baton.turns.Load(), Slices: n.baton.yields.Load(), LockSleeps: n.baton.sleeps.Load(),
 		TurnsWaited: time.Duration(n.baton.waited.Load()),
 		Commits:     n.commits.Load(), Rollbacks: n.rollbacks.Load(),
 		WALBytes: c.wal.written.Load(), WALSinceCheckpoint: c.wal.sinceCheckpoint(),
