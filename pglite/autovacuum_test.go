@@ -1,11 +1,14 @@
 package pglite_test
 
 import (
+	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
 
 	"github.com/howdahdb/howdah/pglite"
 )
@@ -167,6 +170,52 @@ func TestAutovacuumLeavesDatabase(t *testing.T) {
 	exec(t, super, "drop database busy")
 	<-ended // with an error: the worker was terminated
 	exec(t, super, "select 1")
+}
+
+// TestAutovacuumCrash: a crash of another backend ends the worker, and the next
+// one does what is due.
+func TestAutovacuumCrash(t *testing.T) {
+	c := byHand(t)
+	conn := connect(t, c, nil)
+	ended := slow(t, c, conn)
+	if err := pglite.TrapNext(c, conn.PgConn().PID()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "select 1"); err == nil {
+		t.Fatal("a guest that aborts has answered")
+	}
+	if err := <-ended; err == nil {
+		t.Error("the round has gone well")
+	}
+	conn = connect(t, c, nil)
+	exec(t, conn, "drop table slow; create table t (n int); insert into t select generate_series(1, 500); delete from t")
+	flushStats(t, conn)
+	round(t, c)
+	if got := value(t, conn, "select autovacuum_count from pg_stat_all_tables where relname = 't'"); got != "1" {
+		t.Errorf("%s vacuums after the crash", got)
+	}
+}
+
+// TestAutovacuumLogs what takes as long as log_autovacuum_min_duration says.
+func TestAutovacuumLogs(t *testing.T) {
+	var log bytes.Buffer // written by the round's goroutine, and by backends within it
+	c := openCluster(t, func(o *pglite.Options) {
+		o.MaxBackends, o.NoHousekeeping, o.Settings = 1, true, []pglite.Setting{{Name: "log_autovacuum_min_duration", Value: "0"}}
+		o.Logger = zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.InfoLevel)
+	})
+	conn := connect(t, c, nil)
+	exec(t, conn, `create table "T t" (n int); create table quiet (n int) with (log_autovacuum_min_duration = -1)`)
+	exec(t, conn, `insert into "T t" select generate_series(1, 500); insert into quiet table "T t"; delete from "T t"; delete from quiet`)
+	flushStats(t, conn)
+	round(t, c)
+	for text, want := range map[string]bool{`"table":"public.\"T t\"","vacuum":true,"analyze":true`: true, `"dead":"500"`: true, "quiet": false} {
+		if got := strings.Contains(log.String(), text); got != want {
+			t.Errorf("%s in the log: %v\n%s", text, got, log.String())
+		}
+	}
+	if got := value(t, conn, "select autovacuum_count from pg_stat_all_tables where relname = 'quiet'"); got != "1" {
+		t.Errorf("%s vacuums of the quiet table", got)
+	}
 }
 
 // TestAutovacuumClose: a cluster closes in the middle of a vacuum.
