@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -69,6 +71,10 @@ func run(ctx context.Context, conn *pgconn.PgConn, sql string) error {
 	return conn.Exec(ctx, sql).Close()
 }
 
+// copyLine is the context of an error in a row (CopyFromErrorCallback in
+// src/backend/commands/copyfrom.c). A table's name may be anything.
+var copyLine = regexp.MustCompile(`(?m)^COPY .*, line (\d+)(?:, column .*|: ".*|)$`)
+
 // explain says where a statement has failed.
 func (f *script) explain(s statement, err error) error {
 	var refused *pgconn.PgError
@@ -78,6 +84,10 @@ func (f *script) explain(s statement, err error) error {
 	e := &Error{
 		File: f.file, Line: s.line, Code: refused.Code, Message: refused.Message,
 		Detail: refused.Detail, Hint: refused.Hint, Statement: beginning(s.sql),
+	}
+	if row := copyLine.FindStringSubmatch(refused.Where); s.copy && row != nil {
+		n, _ := strconv.Atoi(row[1]) // digits; none that a file has are too many
+		e.Line = s.data + n - 1
 	}
 	if p := int(refused.Position); p > 0 { // a character of sql, from 1
 		if runes := []rune(s.sql); p <= len(runes) {

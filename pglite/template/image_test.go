@@ -93,7 +93,7 @@ func TestKinds(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"plain": {map[string]string{"1.sql": table, "10.sql": noted("10"), "2.sql": noted("2") + "create index concurrently on ran (name);", "README": "no", "x/3.sql": "no"}, "first 10 2"},
+		"plain": {map[string]string{"1.sql": table, "10.sql": noted("10"), "2.sql": noted("2") + "create index concurrently on ran (name);", "README": "no", "x/3.sql": "no", "._1.sql": "\xff"}, "first 10 2"},
 		"goose": {map[string]string{
 			"1_a.sql": "-- +goose Up\n" + table + "\n-- +goose Down\ndrop table ran;",
 			"10_c.sql": "-- +goose NO TRANSACTION\n-- +goose Up\n" + noted("10") + "create index concurrently on ran (name);\n" +
@@ -214,7 +214,9 @@ func TestErrors(t *testing.T) {
 	for _, e := range []struct{ name, text, want string }{
 		{"1.sql", "select 1;\n\nselect\n  1,\n  nowhere;\nselect 2", `1.sql:5: column "nowhere" does not exist (SQLSTATE 42703); in: select 1, nowhere`},
 		{"2.sql", "create table a (id int primary key);\ninsert into a\nvalues (1), (1);", `2.sql:2: duplicate key value violates unique constraint "a_pkey" (SQLSTATE 23505); Key (id)=(1) already exists.; in: insert into a values (1), (1)`},
-		{"3.sql", "create table b (id int);\ncopy b from stdin;\n1\nx\n\\.\n", `3.sql:2: invalid input syntax for type integer: "x" (SQLSTATE 22P02); in: copy b from stdin`},
+		{"3.sql", "create table b (id int);\ncopy b from stdin;\n1\nx\n\\.\n", `3.sql:4: invalid input syntax for type integer: "x" (SQLSTATE 22P02); in: copy b from stdin`},
+		{"3b.sql", "create table f (id int primary key);\n\ncopy f\nfrom stdin;\n1\n2\n1\n\\.\n", `3b.sql:7: duplicate key value violates unique constraint "f_pkey" (SQLSTATE 23505); Key (id)=(1) already exists.; in: copy f from stdin`},
+		{"3c.sql", "copy nowhere\nfrom stdin;\n1\n\\.\n", `3c.sql:1: relation "nowhere" does not exist (SQLSTATE 42P01); in: copy nowhere from stdin`},
 		{"4.up.sql", "create table d (id int primary key deferrable initially deferred);\ninsert into d values (1), (1);", `4.up.sql:2: duplicate key value violates unique constraint "d_pkey" (SQLSTATE 23505); Key (id)=(1) already exists.; in: insert into d values (1), (1)`},
 		{"5.sql", "begin;\ncreate table e ();", "5.sql:2: the file ends within a transaction that it has begun; in: create table e ()"},
 		{"6.sql", "-- +goose Up\nselect 1;\n\n-- +goose StatementBegin\n\nselect 2;\nselect ü,\n  nowhere;\n-- +goose StatementEnd", `6.sql:7: column "ü" does not exist (SQLSTATE 42703); in: select 2; select ü, nowhere;`},

@@ -55,7 +55,9 @@ func migrations(fsys fs.FS) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if names = found; len(names) > 0 {
+		// As a shell, * leaves out what editors and file managers hide.
+		names = slices.DeleteFunc(found, func(name string) bool { return strings.HasPrefix(name, ".") })
+		if len(names) > 0 {
 			break
 		}
 	}

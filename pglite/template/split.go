@@ -11,6 +11,7 @@ type statement struct {
 	sql  string
 	copy bool   // COPY … FROM STDIN
 	rows string // what follows it
+	data int    // the line that they begin on
 }
 
 // splitter cuts SQL into statements, by the rules of psql (psqlscan.l): at a
@@ -137,6 +138,7 @@ func (s *splitter) statement() (statement, error) {
 			s.skip(1)
 			if st.copy {
 				s.upTo("\n")
+				st.data = s.line
 				st.rows = s.rows()
 			}
 			return st, nil
