@@ -46,6 +46,7 @@ func (f *fleet) connect(mode pgx.QueryExecMode) (*pgx.Conn, error) {
 			return nil, err
 		}
 		cfg.DefaultQueryExecMode = mode
+		cfg.DialFunc = dialLastWord(f.t)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		conn, err := pgx.ConnectConfig(ctx, cfg)
 		cancel()
@@ -215,9 +216,9 @@ func outcomeOf(err error) elle.Outcome {
 
 // cut closes a connection's socket under its client.
 func cut(conn *pgx.Conn, reset bool) {
-	nc := conn.PgConn().Conn()
-	if tcp, ok := nc.(*net.TCPConn); ok && reset {
-		_ = tcp.SetLinger(0)
+	nc := conn.PgConn().Conn().(*lastWord).Conn
+	if reset {
+		_ = nc.(*net.TCPConn).SetLinger(0)
 	}
 	_ = nc.Close()
 }
