@@ -63,7 +63,7 @@ type temp struct {
 type prepared struct {
 	n     int
 	kind  string // what it gives besides: "", "place" or "shape"
-	shape int    // of the table when it was prepared
+	shape int    // the world's when it was prepared
 }
 
 // cursor is WITH HOLD over the numbers from next to last.

@@ -35,7 +35,7 @@ type world struct {
 	open     []*caller
 	locks    map[int64]int // session locks: the client's id
 	rows     map[int]int   // what clients that have left have written
-	shape    int           // how many columns more its table has
+	shape    int           // which type its table's column has
 	notified int
 	steps    int
 }
