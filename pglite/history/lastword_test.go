@@ -12,8 +12,7 @@ import (
 )
 
 // lastWord is a connection that fails t when the server says anything after a
-// FATAL error, which ends a session (drivers may close what they have closed:
-// pgx 5.7.6 does, and panics).
+// FATAL error, which ends a session: pgx 5.7.6 panics when it reads a second one.
 type lastWord struct {
 	net.Conn
 	t testing.TB
