@@ -148,6 +148,17 @@ func TestFolderIsPrivate(t *testing.T) {
 	}
 }
 
+// TestFolderUnusable: a cache that can't be is told from one that must not be.
+func TestFolderUnusable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFolder(filepath.Join(file, "cache"), "things", Bound{}); !errors.Is(err, ErrUnusable) {
+		t.Errorf("below a file: %v", err)
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	id := func(names ...string) string {
 		s, err := Identity(names)
