@@ -15,7 +15,7 @@ type Stats struct {
 	// and SessionsWaiting wait for one.
 	Sessions, SessionsServed, SessionsWaiting int
 	SessionsOpened                            uint64
-	SessionsRefused                           uint64 // by Postgres' rules for logins, or without a backend
+	SessionsRefused                           uint64 // beyond MaxClients, by Postgres' rules for logins, or without a backend
 
 	// Waits for a backend, those that ended by the queue's time-out, and their
 	// time in all.
@@ -76,6 +76,10 @@ type counters struct {
 	vacuum              vacuumStats
 	crashes, recoveries atomic.Uint64
 }
+
+// CountRefused counts a client that a server in front of the cluster has turned
+// away for its number.
+func (c *Cluster) CountRefused() { c.counters.refused.Add(1) }
 
 // login books how a client's login went.
 func (n *counters) login(err error) {

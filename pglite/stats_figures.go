@@ -25,7 +25,7 @@ var figures = [...]struct {
 	{"sessions_served", false, "", "sessions that hold a backend", func(s *Stats) float64 { return float64(s.SessionsServed) }},
 	{"sessions_waiting", false, "", "sessions that wait for a backend", func(s *Stats) float64 { return float64(s.SessionsWaiting) }},
 	{"sessions_opened", true, "", "sessions that have begun", func(s *Stats) float64 { return float64(s.SessionsOpened) }},
-	{"sessions_refused", true, "", "logins that were refused after authentication", func(s *Stats) float64 { return float64(s.SessionsRefused) }},
+	{"sessions_refused", true, "", "clients that were refused: too many, not allowed, or without a backend", func(s *Stats) float64 { return float64(s.SessionsRefused) }},
 	{"pool_waits", true, "", "times that a session has waited for a backend", func(s *Stats) float64 { return float64(s.PoolWaits) }},
 	{"pool_wait_seconds", true, "seconds", "time that sessions have waited for a backend", func(s *Stats) float64 { return s.PoolWaited.Seconds() }},
 	{"pool_timeouts", true, "", "waits for a backend that ended with error 53300", func(s *Stats) float64 { return float64(s.PoolTimeouts) }},

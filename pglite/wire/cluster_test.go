@@ -459,3 +459,30 @@ func TestPsql(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTooMany: a client beyond MaxClients is told so, and counted.
+func TestTooMany(t *testing.T) {
+	server, addr := serve(t, wire.Options{MaxClients: 1})
+	first, err := pgx.ConnectConfig(t.Context(), config(t, addr, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := c.Stats().SessionsRefused
+	_, err = pgx.ConnectConfig(t.Context(), config(t, addr, ""))
+	if e := (*pgconn.PgError)(nil); !errors.As(err, &e) || e.Code != "53300" {
+		t.Errorf("one client too many gets %v", err)
+	}
+	if n := c.Stats().SessionsRefused - before; n == 0 {
+		t.Error("it was not counted")
+	}
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

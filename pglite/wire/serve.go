@@ -92,6 +92,7 @@ func (c *conn) openSession(ctx context.Context) error {
 		return fatal("57P03", "the database system is shutting down")
 	}
 	if c.slot = s.takeSlot(); !c.slot {
+		s.refused()
 		return fatal("53300", "sorry, too many clients already")
 	}
 	if err := c.authenticate(ctx, m); err != nil {

@@ -53,6 +53,7 @@ type Server struct {
 	binding   []byte // tls-server-end-point, nil: no channel binding
 	mockNonce [32]byte
 	secrets   secretFunc
+	refused   func() // told of a client beyond MaxClients
 	keys      cancelKeys
 	keepAlive net.KeepAliveConfig
 
@@ -75,7 +76,9 @@ func New(o Options) (*Server, error) {
 	if o.Cluster == nil {
 		return nil, errors.New("wire: options without a cluster")
 	}
-	return newServer(o, o.Cluster.RoleSecret), nil
+	s := newServer(o, o.Cluster.RoleSecret)
+	s.refused = o.Cluster.CountRefused
+	return s, nil
 }
 
 func newServer(o Options, secrets secretFunc) *Server {
@@ -92,7 +95,7 @@ func newServer(o Options, secrets secretFunc) *Server {
 		o.StallTimeout = 0
 	}
 	s := &Server{
-		o: o, log: o.Logger, secrets: secrets,
+		o: o, log: o.Logger, secrets: secrets, refused: func() {},
 		maxStartups: maxStartups, room: make(chan struct{}, 1), keepAlive: keepAlive,
 	}
 	if o.TLS != nil {
