@@ -30,7 +30,8 @@ type autovacuum struct {
 	seen  map[string]string // by database: its figures, when its tables were looked at
 }
 
-// keepTables vacuums until ctx ends. naptime is the first one.
+// keepTables vacuums until ctx ends. naptime is the first one; another that was
+// set meanwhile counts from the next round on.
 func (c *Cluster) keepTables(ctx context.Context, naptime time.Duration) {
 	a := &autovacuum{c: c, again: true, seen: map[string]string{}}
 	nap := time.NewTimer(naptime)

@@ -146,11 +146,12 @@ func (c *Cluster) keepHouse(ctx context.Context, r houseRules) {
 		if wal < r.wal && (wal <= quietWAL || time.Since(last) < r.every) {
 			continue
 		}
+		due, count := "max_wal_size", &c.counters.byVolume
 		if wal < r.wal {
-			c.counters.byTime.Add(1)
-		} else {
-			c.counters.byVolume.Add(1)
+			due, count = "checkpoint_timeout", &c.counters.byTime
 		}
+		count.Add(1)
+		c.log.Info().Str("by", due).Uint64("wal", wal).Msg("checkpoint is due") // Postgres logs the rest
 		began := time.Now()
 		_, err := c.asHost(ctx, "checkpoint")
 		last = time.Now()

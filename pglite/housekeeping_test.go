@@ -27,6 +27,9 @@ func TestCheckpointsByVolume(t *testing.T) {
 				}
 				exec(t, conn, "insert into t select repeat('x', 1000) from generate_series(1, 2000); truncate t")
 			}
+			if s := c.Stats(); s.Checkpoints == 0 || s.CheckpointsByVolume == 0 || s.CheckpointsByTime != 0 || s.CheckpointsFailed != 0 {
+				t.Errorf("%d checkpoints, %d by volume, %d by time, %d failed", s.Checkpoints, s.CheckpointsByVolume, s.CheckpointsByTime, s.CheckpointsFailed)
+			}
 		})
 	}
 }
