@@ -79,6 +79,9 @@ func (w *world) connect(id int) *caller {
 	}
 	start := maps.Clone(w.defaults)
 	start["session_authorization"], start["role"] = c.habit.user, "none"
+	if c.habit.user == "carol" {
+		start["work_mem"] = "3MB"
+	}
 	c.s = newSession(start)
 	for name, v := range asked {
 		if name == "options" {
@@ -247,7 +250,7 @@ func (c *caller) hear() {
 func (c *caller) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	how := c.rng.IntN(5)
+	how := c.rng.IntN(6)
 	c.note("leave, way %d", how)
 	switch how {
 	case 0: // without a word
@@ -256,7 +259,21 @@ func (c *caller) leave() {
 		c.conn.Frontend().SendQuery(&pgproto3.Query{String: "set app.tenant = 'gone'; set timezone = 'Asia/Tokyo'; select pg_sleep(random() / 10)"})
 		_ = c.conn.Frontend().Flush()
 		_ = c.conn.Conn().Close()
-	case 2: // against its will
+	case 2: // in the middle of a batch, which nobody has asked to commit
+		if c.s.status != 'I' {
+			break
+		}
+		f := c.conn.Frontend()
+		f.SendParse(&pgproto3.Parse{Query: fmt.Sprintf("insert into public.own values (%d)", c.id)})
+		f.SendBind(&pgproto3.Bind{})
+		f.SendExecute(&pgproto3.Execute{})
+		f.Send(&pgproto3.Flush{})
+		_ = f.Flush()
+		if c.rng.IntN(2) == 0 {
+			_, _ = c.conn.ReceiveMessage(ctx) // wait for it
+		}
+		_ = c.conn.Conn().Close()
+	case 3: // against its will
 		sent := c.w.admin(fmt.Sprintf("select pg_terminate_backend(%d)", c.conn.PID()))[0]
 		if sent == "f" && !c.s.pinned() {
 			break

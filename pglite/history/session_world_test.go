@@ -47,6 +47,7 @@ var reported = []string{
 
 const sessionSchema = `
 create role alice; create role bob; create role carol login;
+alter role carol set work_mem = '3MB';
 create schema a; create schema b; create schema c;
 grant usage on schema a, b, c to public;
 create table a.whereabouts as select 'a' as name;
