@@ -77,7 +77,8 @@ func WithSettings(settings ...pglite.Setting) Option {
 }
 
 // KeepFailed keeps the database of a failed test as a data directory, named after
-// the test, below dir; "" keeps none.
+// the test, below dir, a path that begins at the folder of the test's package; ""
+// keeps none.
 func KeepFailed(dir string) Option {
 	return func(c *config) { c.keepIn = dir }
 }
