@@ -197,13 +197,16 @@ func TestDump(t *testing.T) {
 	if err := s.Apply(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	for sql, want := range map[string]string{
-		"select string_agg(coalesce(name, 'null') || ' ' || coalesce(mood::text, 'null'), ', ' order by id) from people": `Anna; select ok, null sad;, back\slash null`,
-		"insert into people (name) values ('next') returning id::text":                                                   "4",
-		"select positive(7)::text": "7",
+	for _, q := range []struct{ sql, want string }{
+		{
+			"select string_agg(coalesce(name, 'null') || ' ' || coalesce(mood::text, 'null'), ', ' order by id) from people",
+			`Anna; select ok, null sad;, back\slash null`,
+		},
+		{"insert into people (name) values ('next') returning id::text", "4"},
+		{"select positive(7)::text", "7"},
 	} {
-		if got := value(t, c, sql); got != want {
-			t.Errorf("%s gives %s, want %s", sql, got, want)
+		if got := value(t, c, q.sql); got != q.want {
+			t.Errorf("%s gives %s, want %s", q.sql, got, q.want)
 		}
 	}
 }
