@@ -61,7 +61,7 @@ const controlFile = guestData + "/global/pg_control"
 // volatile tells which files need no fsync: what a restart throws away or makes
 // anew.
 func volatile(name string) bool {
-	rel, ok := strings.CutPrefix(name, guestData+"/")
+	rel, ok := strings.CutPrefix(name+"/", guestData+"/")
 	if !ok {
 		return true
 	}
