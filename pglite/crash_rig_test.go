@@ -89,7 +89,7 @@ func (r *rig) allow(models ...*model) {
 
 // start opens the cluster as a new process does.
 func (r *rig) start() error {
-	c, err := pglite.OpenOn(r.t.Context(), pglite.Options{Settings: crashSettings}, r.calls)
+	c, err := pglite.OpenOn(r.t.Context(), pglite.Options{Settings: crashSettings, NoHousekeeping: true}, r.calls)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func LoadDir(r io.Reader, dir string) (info snapshot.Info, err error) {
 	})
 	if err != nil {
 		err = errors.Join(err, d.clear(), d.fs.Unlink("/"+initMarker))
-		return info, fmt.Errorf("pglite: load into %s: %w", d.path, err)
+		return info, err
 	}
 	return info, nil
 }

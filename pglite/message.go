@@ -222,9 +222,6 @@ func decodeError(b []byte) *Error {
 	return e
 }
 
-// isFatal tells whether the body of an ErrorResponse is the last that the guest
-// says.
-func isFatal(body []byte) bool {
-	severity := decodeError(body).Severity
-	return severity == "FATAL" || severity == "PANIC"
-}
+// isFatal tells whether the body of an ErrorResponse is the last that a client
+// reads. After PANIC it waits for more, and is told 57P02 as all others are.
+func isFatal(body []byte) bool { return decodeError(body).Severity == "FATAL" }

@@ -59,7 +59,7 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 			p.mu.Unlock()
 			return nil, p.closed
 		}
-		if len(p.waiters)+p.called == 0 || !first {
+		if len(p.waiters)+p.called == 0 || !first || s == p.host && p.reserve > 0 {
 			b, place := p.pick(s, want)
 			if place {
 				p.used++

@@ -19,11 +19,13 @@ const (
 
 // cli is the command line: a field per command, whose Run method kong calls.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Serve a database until SIGINT or SIGTERM."`
-	Run     runCmd     `cmd:"" help:"Run a command with a throw-away database."`
-	Fetch   fetchCmd   `cmd:"" help:"Fetch the PGlite artifact, for use offline."`
-	Version versionCmd `cmd:"" help:"Print versions."`
-	Embed   embedCmd   `cmd:"" hidden:"" help:"Fill the folder that a release build embeds."`
+	Serve    serveCmd    `cmd:"" help:"Serve a database until SIGINT or SIGTERM."`
+	Run      runCmd      `cmd:"" help:"Run a command with a throw-away database."`
+	Fork     forkCmd     `cmd:"" help:"Serve a copy of a running server."`
+	Snapshot snapshotCmd `cmd:"" help:"Save, load and inspect copies of databases."`
+	Fetch    fetchCmd    `cmd:"" help:"Fetch the PGlite artifact, for use offline."`
+	Version  versionCmd  `cmd:"" help:"Print versions."`
+	Embed    embedCmd    `cmd:"" hidden:"" help:"Fill the folder that a release build embeds."`
 }
 
 const description = `PostgreSQL in one binary.`

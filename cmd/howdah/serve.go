@@ -19,6 +19,7 @@ import (
 
 type serveCmd struct {
 	DataDir         string `env:"HOWDAH_DATA_DIR" placeholder:"DIR" help:"Keep the data here; made when missing or empty. Without it everything is in memory."`
+	From            string `env:"HOWDAH_FROM" placeholder:"FILE" help:"Begin with this snapshot, in memory or in a directory without a cluster."`
 	Listen          string `env:"HOWDAH_LISTEN" default:"127.0.0.1:5432" help:"Address to listen on; port 0 takes a free one."`
 	SocketDir       string `env:"HOWDAH_SOCKET_DIR" placeholder:"DIR" help:"Listen on a Unix socket in this folder too."`
 	PasswordFile    string `env:"HOWDAH_PASSWORD_FILE" placeholder:"FILE" help:"File whose first line becomes the password of role postgres."`
@@ -49,9 +50,16 @@ Examples:
 `
 }
 
-// Run checks everything that can be wrong with the command, claims the
-// addresses, and only then opens the data directory.
 func (c *serveCmd) Run() error {
+	if c.From != "" {
+		return c.serve(openSnapshot(c.From))
+	}
+	return c.serve(pglite.Open)
+}
+
+// serve checks everything that can be wrong with the command, claims the
+// addresses, and only then opens the data directory.
+func (c *serveCmd) serve(open openCluster) error {
 	log := c.logger()
 	front, err := c.front(log)
 	if err != nil {
@@ -80,7 +88,7 @@ func (c *serveCmd) Run() error {
 
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	s, err := startServer(ctx, pglite.Open, cluster, front, show, listeners...)
+	s, err := startServer(ctx, open, cluster, front, show, listeners...)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,17 @@ func Save(ctx context.Context, conn *pgx.Conn, w io.Writer, progress Progress) (
 	return out.Close()
 }
 
+// SaveURL is Save for a server at a URL or keyword/value string, as libpq takes
+// them, environment included.
+func SaveURL(ctx context.Context, url string, w io.Writer, progress Progress) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	err = Save(ctx, conn, w, progress)
+	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+}
+
 type backup struct {
 	conn        *pgx.Conn
 	out         *snapshot.Writer
