@@ -23,6 +23,7 @@ type backend struct {
 	login
 	srv    *server
 	first  bool // of its server
+	final  bool // nobody comes after it
 	pid    uint32
 	goesBy uint32    // the pid of its session, guarded by srv.mu
 	params []Setting // ParameterStatus values after boot
@@ -358,7 +359,7 @@ func (b *backend) end(last bool) error {
 func (b *backend) exit(last bool) error {
 	b.feed, b.sink = &bytesFeed{}, &replySink{}
 	var err error
-	if last {
+	if b.final = last; last {
 		err = b.addShutdown()
 	}
 	if err == nil {
@@ -421,7 +422,7 @@ func (b *backend) close() {
 	b.live.Lock()
 	b.live.ended = true
 	b.live.Unlock()
-	if b.holding && b.mapped && linear.CanShare {
+	if b.holding && b.mapped && !b.final && linear.CanShare {
 		if err := b.srv.share(b); err != nil {
 			b.srv.crash(err)
 		}

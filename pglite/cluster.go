@@ -303,6 +303,9 @@ func (c *Cluster) free() {
 	if c.mem != nil {
 		errs = append(errs, c.mem.Close())
 	}
+	if c.shm != nil {
+		errs = append(errs, c.shm.Close())
+	}
 	if c.engine != nil {
 		errs = append(errs, c.engine.release())
 	}

@@ -379,12 +379,17 @@ func (c *Cluster) endFree() {
 
 // endServer ends all backends, the last one with the shutdown checkpoint, and
 // takes an image of that before if it is to. Without an image, for whatever
-// reason, clusters are started from files.
+// reason, clusters are started from files. A cluster in memory of which nothing
+// is to stay is dropped as it is.
 func (c *Cluster) endServer(ctx context.Context, backends []*backend, freeze bool) (p *process) {
 	c.mu.Lock()
 	s := c.mu.server
 	c.mu.Unlock()
 	if s == nil || s.over() {
+		return nil
+	}
+	if c.dir == nil && !freeze { // nobody reads what they would write
+		s.drop()
 		return nil
 	}
 	var last *backend
@@ -403,7 +408,6 @@ func (c *Cluster) endServer(ctx context.Context, backends []*backend, freeze boo
 	if freeze && c.Err() == nil {
 		var err error
 		if p, last, err = c.freeze(ctx, s, last); err != nil {
-			println(err.Error())
 			c.log.Warn().Err(err).Msg("no image of the running server can be taken")
 		}
 	}

@@ -269,3 +269,11 @@ func TestConnectAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestTemplateOfHost: the host's own backend is in nobody's way.
+func TestTemplateOfHost(t *testing.T) {
+	c := openCluster(t, manyBackends)
+	conn := connect(t, c, func(cfg *pgx.ConnConfig) { cfg.Database = "template1" })
+	exec(t, conn, "create database copy template postgres")
+	exec(t, conn, "drop database copy")
+}
