@@ -193,7 +193,7 @@ func (w *appends) record(transactions int, n *nemesis) []elle.Txn {
 	}
 	w.f.run(clients, func(m *member) error {
 		rng := rand.New(rand.NewPCG(w.seed, uint64(m.id)))
-		for range transactions / clients {
+		for k := 0; k < transactions/clients || n.unfinished(); k++ {
 			txns, err := w.run(m, rng)
 			if err != nil {
 				return err
@@ -280,7 +280,7 @@ func testListAppend(t *testing.T, srv *server, l elle.Level, disturbed bool) {
 	f := newFleet(t, srv)
 	f.must("drop table if exists lists; " + listsSchema)
 	w := &appends{f: f, level: l, seed: pickSeed(t)}
-	transactions := need.Choose(50, 470) * clients
+	transactions := need.Choose(35, 470) * clients
 	var n *nemesis
 	if disturbed {
 		n = newNemesis(f, w.seed, transactions)

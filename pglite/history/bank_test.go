@@ -231,12 +231,12 @@ func testBank(t *testing.T, srv *server) {
 	f := newFleet(t, srv)
 	f.must(bankSchema)
 	b := &bank{f: f, seed: pickSeed(t), transfers: map[int]elle.Outcome{}, codes: map[string]int{}}
-	transactions := need.Choose(40, 600) * clients
+	transactions := need.Choose(25, 600) * clients
 	n := newNemesis(f, b.seed, transactions)
 	n.start()
 	f.run(clients, func(m *member) error {
 		rng := rand.New(rand.NewPCG(b.seed, uint64(m.id)))
-		for range transactions / clients {
+		for k := 0; k < transactions/clients || n.unfinished(); k++ {
 			if err := m.ready(); err != nil {
 				return err
 			}

@@ -23,8 +23,14 @@ func TestHistories(t *testing.T) {
 				t.Run("list-append "+string(l), func(t *testing.T) { testListAppend(t, srv, l, false) })
 				t.Run("list-append "+string(l)+" under a nemesis", func(t *testing.T) { testListAppend(t, srv, l, true) })
 			}
-			t.Run("registers", func(t *testing.T) { testRegisters(t, srv) })
-			t.Run("torn registers", func(t *testing.T) { testTornRegisters(t, srv) })
+			for name, test := range map[string]func(*testing.T, *server){"registers": testRegisters, "torn registers": testTornRegisters} {
+				t.Run(name, func(t *testing.T) {
+					if s.name == "directory" { // in the small run bank and list-append do for recovery
+						need.Soak(t)
+					}
+					test(t, srv)
+				})
+			}
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,9 +28,11 @@ type nemesis struct {
 	// whole.
 	downs []int
 
-	ended chan struct{}
-	wg    sync.WaitGroup
-	count map[string]int
+	begun    time.Time
+	complete atomic.Bool // everything was done once
+	ended    chan struct{}
+	wg       sync.WaitGroup
+	count    map[string]int
 }
 
 // crashFunction makes a backend read where no memory is: the function's argument
@@ -48,7 +51,7 @@ func newNemesis(f *fleet, seed uint64, transactions int) *nemesis {
 
 // start begins to disturb. The nemesis works until stop.
 func (n *nemesis) start() {
-	n.ended, n.count = make(chan struct{}), map[string]int{}
+	n.begun, n.ended, n.count = time.Now(), make(chan struct{}), map[string]int{}
 	n.wg.Go(func() {
 		m := n.f.join(-2)
 		defer m.leave()
@@ -67,8 +70,15 @@ func (n *nemesis) start() {
 			} else {
 				n.disturb(m)
 			}
+			n.complete.Store(n.undone() == "" && len(n.downs) == 0)
 		}
 	})
+}
+
+// unfinished tells clients to go on, lest a history be over before anything has
+// happened to it.
+func (n *nemesis) unfinished() bool {
+	return n != nil && !n.complete.Load() && time.Since(n.begun) < patience
 }
 
 // pause is how long it waits, which is not long before it has done everything

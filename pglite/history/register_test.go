@@ -25,6 +25,7 @@ type registers struct {
 	f    *fleet
 	seed uint64
 	next atomic.Int64 // operations so far
+	last int          // of the groups that are in use one after the other
 	// torn makes additions out of two statements, which are not.
 	torn bool
 
@@ -81,7 +82,7 @@ var registerModel = porcupine.Model{
 // effect and no answer.
 func (w *registers) run(m *member, rng *rand.Rand) {
 	n := int(w.next.Add(1))
-	id := n/(registersInUse*registerLength)*registersInUse + rng.IntN(registersInUse)
+	id := min(n/(registersInUse*registerLength), w.last)*registersInUse + rng.IntN(registersInUse)
 	kinds := [...]string{"read", "read", "write", "add", "swap", "exchange", "exchange"}
 	call := registerCall{kinds[rng.IntN(len(kinds))], rng.IntN(registerValues), rng.IntN(registerValues)}
 	op := porcupine.Operation{ClientId: m.id, Input: call, Call: int64(w.f.now())}
@@ -138,9 +139,10 @@ func (w *registers) ask(m *member, id int, call registerCall) (a registerAnswer,
 // record runs the workload; each client has a default level of its own.
 func (w *registers) record(operations int, n *nemesis) {
 	w.ops = map[int][]porcupine.Operation{}
-	last := (operations/(registersInUse*registerLength) + 1) * registersInUse
+	// With room for what clients do beyond that while the nemesis is not done.
+	w.last = 2*operations/(registersInUse*registerLength) + 1
 	w.f.must("drop table if exists registers; " + registersSchema)
-	w.f.must(fmt.Sprintf("insert into registers select g, 0 from generate_series(0, %d) g", last))
+	w.f.must(fmt.Sprintf("insert into registers select g, 0 from generate_series(0, %d) g", (w.last+1)*registersInUse))
 	if n != nil {
 		n.start()
 	}
@@ -148,7 +150,7 @@ func (w *registers) record(operations int, n *nemesis) {
 	w.f.run(clients, func(m *member) error {
 		rng := rand.New(rand.NewPCG(w.seed, uint64(m.id)))
 		var at *pgx.Conn
-		for range operations / clients {
+		for k := 0; k < operations/clients || n.unfinished(); k++ {
 			if err := m.ready(); err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func TestSessions(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			srv := s.start(t)
 			newFleet(t, srv).must(sessionSchema)
-			seed, clients := pickSeed(t), need.Choose(240, s.whole)
+			seed, clients := pickSeed(t), need.Choose(160, s.whole)
 			var all []*world
 			var wg sync.WaitGroup
 			numbers := &sync.Map{}
