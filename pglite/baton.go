@@ -50,7 +50,7 @@ type baton struct {
 	stats *batonStats
 }
 
-const defaultSlice = 2 * time.Millisecond
+const defaultSlice = time.Millisecond
 
 // started is what clock counts from.
 var started = time.Now()

@@ -32,7 +32,7 @@ type Options struct {
 	// memory can be mapped twice (linux, darwin); elsewhere there is one.
 	MaxBackends int
 	// Slice is how long a backend runs while others wait for their turn; 0 is
-	// 2 ms.
+	// 1 ms.
 	Slice time.Duration
 	// NoHousekeeping leaves checkpoints and VACUUM to whoever asks for them, the
 	// VACUUM against wraparound too, which the setting autovacuum = off does not.
