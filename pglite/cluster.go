@@ -257,25 +257,29 @@ func (c *Cluster) shut(ctx context.Context, to *Image) error {
 		for _, s := range c.all() {
 			s.terminate()
 		}
-		ended := make(chan struct{})
+		ended, late := make(chan *process), make(chan struct{})
 		go func() {
-			defer close(ended)
 			c.pool.booting.Wait()
 			c.vacuuming.Wait()
 			p := c.endServer(ctx, backends, to != nil)
-			if to != nil {
-				to.process = p
-			}
 			c.owned.Wait()
+			select {
+			case ended <- p:
+			case <-late:
+				_ = p.close() // nobody takes it any more
+			}
 		}()
 		select {
-		case <-ended:
+		case p := <-ended:
 			c.stopQuietly()
 			if to != nil && c.Err() == nil {
-				to.engine, to.files = c.engine.retain(), c.mem.Clone()
+				to.engine, to.files, to.process = c.engine.retain(), c.mem.Clone(), p
+			} else {
+				_ = p.close()
 			}
 			c.free()
 		case <-ctx.Done():
+			close(late)
 			c.stopQuietly()
 			c.cerr = fmt.Errorf("pglite: a statement did not end: %w", ctx.Err())
 		}

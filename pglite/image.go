@@ -49,8 +49,8 @@ func (c *Cluster) Freeze(ctx context.Context) (*Image, error) {
 	if err := c.shut(ctx, i); err != nil {
 		return nil, err
 	}
-	if i.engine == nil {
-		return nil, ErrClosed
+	if i.engine == nil { // it had failed, or was closed before
+		return nil, c.stopped()
 	}
 	return i, nil
 }
@@ -76,11 +76,7 @@ func (i *Image) Open(ctx context.Context, o Options) (*Cluster, error) {
 
 // Close gives the image's share of the memory back.
 func (i *Image) Close() error {
-	var err error
-	if i.process != nil {
-		err = i.process.close()
-	}
-	return errors.Join(err, i.files.Close(), i.engine.release())
+	return errors.Join(i.process.close(), i.files.Close(), i.engine.release())
 }
 
 // Write writes the image for ReadImage.

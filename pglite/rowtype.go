@@ -19,7 +19,7 @@ type rowType string
 
 const noRows rowType = "-"
 
-// column is the fixed part of a column in a rowType, behind its name and a NUL:
+// columnSize is that of a column in a rowType behind its name and a NUL, in bytes:
 // type, modifier and collation, and how values of the type are stored (length,
 // by value, alignment, storage), which follows from the type.
 const columnSize = 17

@@ -64,7 +64,7 @@ func (b *backend) freeze(c *Cluster) (_ *process, err error) {
 	}
 	defer func() { b.leave(err) }()
 	p := &process{
-		settings: c.o.Settings, size: c.pool.size,
+		settings: slices.Clone(c.o.Settings), size: c.pool.size,
 		atStart: b.srv.atStart, login: b.login, exitAt: b.exitAt, localLatch: b.localLatch,
 		params: slices.Clone(b.params), base: maps.Clone(b.base), given: maps.Clone(b.given), gucs: b.gucs, customs: b.customs,
 	}
@@ -92,7 +92,13 @@ func (i *Image) running(o *Options) *process {
 	return p
 }
 
-func (p *process) close() error { return errors.Join(p.image.Close(), p.files.Close()) }
+// close gives the memory of a process up; nil has none.
+func (p *process) close() error {
+	if p == nil {
+		return nil
+	}
+	return errors.Join(p.image.Close(), p.files.Close())
+}
 
 // thaw starts the process in a new server, with what must be no other's: pid,
 // start time, and the states of random number generators.

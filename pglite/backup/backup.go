@@ -48,7 +48,7 @@ func Save(ctx context.Context, conn *pgx.Conn, w io.Writer, progress Progress) (
 func SaveURL(ctx context.Context, url string, w io.Writer, progress Progress) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return err
+		return fmt.Errorf("back up, as a superuser of a running server: %w", err)
 	}
 	err = Save(ctx, conn, w, progress)
 	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
