@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	goruntime "runtime"
@@ -79,7 +80,7 @@ func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, erro
 	if a.Hash() != layoutHash {
 		return nil, fmt.Errorf("pglite: pglite.wasm has sha256 %s; this version knows the layout of %s only", a.Hash(), layoutHash)
 	}
-	m, err := runtime.NewMachine(ctx, runtime.MachineOptions{CompileCache: a.CompileCache(), Workers: goruntime.NumCPU()})
+	m, err := newMachine(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +98,20 @@ func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, erro
 // loading machine code from the cache takes less.
 const compileSilence = 700 * time.Millisecond
 
-// damagedCode is in the text of wazero's errors about a cache entry that can't
-// be read (engine_cache.go of its package wazevo); it has no error value.
-const damagedCode = "compilationcache:"
+// newMachine makes a machine that uses the artifact's cache.
+func newMachine(ctx context.Context, a *wasm.Artifact) (*runtime.Machine, error) {
+	return runtime.NewMachine(ctx, runtime.MachineOptions{
+		CompileCache: a.CompileCache(), Workers: goruntime.NumCPU(), Keep: a.Keep,
+		Kept: func(key string) ([]byte, error) {
+			f, err := a.Kept(key)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			return io.ReadAll(f)
+		},
+	})
+}
 
 // compile takes a program's machine code from the cache, or fills the cache
 // while other processes wait for it.
@@ -123,7 +135,7 @@ func (e *engine) compile(ctx context.Context, src runtime.Source, o *Options) (*
 	}
 	defer unlock()
 	p, err := e.machine.Compile(ctx, src)
-	if err == nil || !strings.Contains(err.Error(), damagedCode) {
+	if !errors.Is(err, runtime.ErrDamagedCode) {
 		return p, err
 	}
 	o.Logger.Warn().Err(err).Msg("machine code in the cache is damaged; it is compiled again")

@@ -9,9 +9,26 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/wasm"
 )
+
+// TestRewrittenHash compiles the backend for a machine that keeps nothing, as far
+// as its sum is compared.
+func TestRewrittenHash(t *testing.T) {
+	a, err := wasm.Load(t.Context(), wasm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	src := backendSource(a.Backend())
+	if err := src.Check(); err != nil {
+		t.Error(err)
+	}
+	src.Table = src.Table[1:]
+	if err := src.Check(); err == nil {
+		t.Error("other table functions make the same module")
+	}
+}
 
 // TestCompileDamaged damages the machine code of initdb in a cache of its own:
 // it is compiled again, with a warning, and the next one finds it whole.
@@ -36,7 +53,7 @@ func TestCompileDamaged(t *testing.T) {
 	compile := func() {
 		t.Helper()
 		log.Reset()
-		m, err := runtime.NewMachine(ctx, runtime.MachineOptions{CompileCache: a.CompileCache()})
+		m, err := newMachine(ctx, a)
 		if err != nil {
 			t.Fatal(err)
 		}

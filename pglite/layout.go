@@ -14,6 +14,11 @@ import (
 // PostgreSQL 18.6).
 const layoutHash = "5256d9ac379f631355f41ab30291e6a6d9f854242b5ee2a2d0940e28041d3fca"
 
+// rewrittenHash is the sha256 of what backendSource makes of it. It names machine
+// code and memory images in caches: when anything about the rewriting changes,
+// this has to. TestRewrittenHash tells, and so does a start with an empty cache.
+const rewrittenHash = "8e5c62d8ef6117f616ce878b9d4d543b2637800a7f0f74425f2857d929457167"
+
 const (
 	// userNameAddr is the name that pgl_getpwuid answers with, a C string of
 	// up to userNameMax bytes: postgres --single takes the session's role
@@ -187,7 +192,7 @@ var (
 func backendSource(wasm []byte) runtime.Source {
 	return runtime.Source{
 		Name: "pglite",
-		Wasm: wasm,
+		Wasm: wasm, Rewritten: rewrittenHash,
 		Table: []runtime.TableFunc{
 			{Name: "system", Sig: sigItoI, Call: onHooks((*hooks).system)},
 			{Name: "popen", Sig: sigIItoI, Call: onHooks((*hooks).popen)},

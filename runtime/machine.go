@@ -19,6 +19,7 @@ type Machine struct {
 	wz    wazero.Runtime
 	cache wazero.CompilationCache
 
+	o       MachineOptions
 	workers int
 
 	mu    sync.Mutex
@@ -35,15 +36,29 @@ type MachineOptions struct {
 	// CompileCache is a folder that keeps machine code between runs; "" keeps
 	// none. Machine code is executed: the folder must be nobody else's.
 	CompileCache string
+	// Keep keeps data for Kept of this machine and later ones, which is given
+	// the same key; the error is fs.ErrNotExist when nothing is kept by it. What
+	// they keep is trusted as the machine code is. With both, and CompileCache,
+	// programs whose [Source] has Rewritten are loaded without their code being
+	// read (hollow.go). While a program is compiled no other machine may compile
+	// into the same folder.
+	Keep func(key string, data []byte) error
+	Kept func(key string) ([]byte, error)
 	// Workers is how many goroutines compile one module; 0 is 1.
 	Workers int
 }
 
+// config is how modules are compiled, part of the name of their machine code.
+func config() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfigCompiler().
+		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall)
+}
+
 // NewMachine makes an empty machine.
 func NewMachine(ctx context.Context, o MachineOptions) (*Machine, error) {
-	cfg := wazero.NewRuntimeConfigCompiler().
-		WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall)
+	cfg := config()
 	m := &Machine{
+		o:       o,
 		workers: max(o.Workers, 1),
 		host:    map[string]bool{},
 		small:   map[string]wazero.CompiledModule{},

@@ -2,6 +2,9 @@ package runtime
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +19,12 @@ import (
 type Source struct {
 	Name string // names its host modules; unique in a Machine
 	Wasm []byte
+	// Rewritten, if not empty, is the SHA-256 of the module as it is compiled,
+	// in hex: Wasm with all changes. By it a machine that keeps things finds
+	// what it has made of the program before, and looks at Wasm no more; when it
+	// does not, another sum is an error. A test has to compare it, since a
+	// machine that has kept something would not notice a change of Wasm.
+	Rewritten string
 	// Table lists Go functions that every instance finds in its function
 	// table, right after the program's own entries and in this order.
 	Table []TableFunc
@@ -76,65 +85,122 @@ type Program struct {
 const maxMemoryPages = 32768
 
 // Compile rewrites and compiles a program, or takes its machine code from the
-// cache.
+// cache. The error is ErrDamagedCode when that is damaged.
 func (m *Machine) Compile(ctx context.Context, src Source) (*Program, error) {
-	orig, err := wasmfile.Parse(src.Wasm)
+	p := &Program{m: m, src: src, envHost: "env." + src.Name, libHost: "table." + src.Name}
+	p.src.Wasm = nil
+	hollow, err := m.keptHollow(&src)
 	if err != nil {
-		return nil, fmt.Errorf("runtime: %s: %w", src.Name, err)
+		return nil, err
 	}
-	p := &Program{
-		m: m, src: src, table: orig.TableMin, slots: map[string]uint32{},
-		envHost: "env." + src.Name, libHost: "table." + src.Name,
+	if hollow != nil {
+		switch err := p.load(hollow); {
+		case err == nil:
+			return p, p.finish(ctx)
+		case !errors.Is(err, errNoCode):
+			return nil, err
+		}
 	}
-	for k, f := range src.Table {
-		p.slots[f.Name] = p.table + uint32(k)
+	b, err := src.rewritten()
+	if err != nil {
+		return nil, err
+	}
+	if m.keeps(&src) {
+		if hollow, err = m.keepHollow(ctx, &src, b); err == nil {
+			err = p.load(hollow)
+		}
+	} else {
+		err = p.compile(ctx, b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, p.finish(ctx)
+}
+
+// Check tells whether the program can be rewritten, and has the sum that
+// Rewritten says.
+func (s *Source) Check() error {
+	_, err := s.rewritten()
+	return err
+}
+
+// rewritten is the module as it is compiled.
+func (s *Source) rewritten() ([]byte, error) {
+	orig, err := wasmfile.Parse(s.Wasm)
+	if err != nil {
+		return nil, fmt.Errorf("runtime: %s: %w", s.Name, err)
 	}
 	rw := wasmfile.Rewrite{
 		OwnMemory: true,
 		// Only amd64 needs this. What is compiled is the same everywhere, so
 		// that images and caches are.
 		IntegerSelect: true,
-		Patches:       src.Patches,
+		Patches:       s.Patches,
 		ImportModule: map[string]string{
-			"env": p.envHost, "wasi_snapshot_preview1": "wasi." + src.Name,
+			"env": "env." + s.Name, "wasi_snapshot_preview1": "wasi." + s.Name,
 		},
 	}
-	for _, t := range src.Takeovers {
-		slot, ok := p.slots[t.By]
+	slots := s.slots(orig)
+	for _, t := range s.Takeovers {
+		slot, ok := slots[t.By]
 		if !ok {
-			return nil, fmt.Errorf("runtime: %s: takeover of %q by unknown table function %q", src.Name, t.Export, t.By)
+			return nil, fmt.Errorf("runtime: %s: takeover of %q by unknown table function %q", s.Name, t.Export, t.By)
 		}
 		rw.Interpose = append(rw.Interpose, wasmfile.Interposition{Export: t.Export, Func: t.Func, Slot: slot, Mode: t.Mode})
 	}
-	for _, c := range src.Calls {
-		k := slices.IndexFunc(src.Table, func(f TableFunc) bool { return f.Name == c.By })
-		if k < 0 || !src.Table[k].Sig.Equal(wasmfile.Sig{}) {
-			return nil, fmt.Errorf("runtime: %s: call %q of table function %q: not a function without parameters and result", src.Name, c.Name, c.By)
+	for _, c := range s.Calls {
+		k := slices.IndexFunc(s.Table, func(f TableFunc) bool { return f.Name == c.By })
+		if k < 0 || !s.Table[k].Sig.Equal(wasmfile.Sig{}) {
+			return nil, fmt.Errorf("runtime: %s: call %q of table function %q: not a function without parameters and result", s.Name, c.Name, c.By)
 		}
-		rw.Calls = append(rw.Calls, wasmfile.Call{Name: c.Name, Old: c.Old, Slot: p.slots[c.By]})
+		rw.Calls = append(rw.Calls, wasmfile.Call{Name: c.Name, Old: c.Old, Slot: slots[c.By]})
 	}
-	b, err := rw.Apply(src.Wasm)
+	b, err := rw.Apply(s.Wasm)
 	if err != nil {
-		return nil, fmt.Errorf("runtime: %s: rewrite: %w", src.Name, err)
+		return nil, fmt.Errorf("runtime: %s: rewrite: %w", s.Name, err)
 	}
+	if sum := sha256.Sum256(b); s.Rewritten != "" && hex.EncodeToString(sum[:]) != s.Rewritten {
+		return nil, fmt.Errorf("runtime: %s: rewritten, it has sha256 %x, not %s", s.Name, sum, s.Rewritten)
+	}
+	return b, nil
+}
+
+// slots are the table entries of the table functions, by name.
+func (s *Source) slots(program *wasmfile.Module) map[string]uint32 {
+	slots := map[string]uint32{}
+	for k, f := range s.Table {
+		slots[f.Name] = program.TableMin + uint32(k)
+	}
+	return slots
+}
+
+// compile compiles the rewritten module b, or takes its machine code from the
+// cache. With an ended context it does the latter or fails: several workers look
+// at it, a single one would not.
+func (p *Program) compile(ctx context.Context, b []byte) (err error) {
 	if p.info, err = wasmfile.Parse(b); err != nil {
-		return nil, fmt.Errorf("runtime: %s: rewritten: %w", src.Name, err)
+		return fmt.Errorf("runtime: %s: rewritten: %w", p.src.Name, err)
 	}
-	p.src.Wasm = nil
+	p.table, p.slots = p.info.TableMin, p.src.slots(p.info)
+	if p.code, err = p.m.wz.CompileModule(experimental.WithCompilationWorkers(ctx, max(p.m.workers, 2)), b); err != nil {
+		return fmt.Errorf("runtime: compile %s: %w", p.src.Name, damaged(err))
+	}
+	return nil
+}
+
+// finish makes what a compiled program needs besides.
+func (p *Program) finish(ctx context.Context) error {
 	if err := p.bindImports(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if p.code, err = m.wz.CompileModule(experimental.WithCompilationWorkers(ctx, m.workers), b); err != nil {
-		return nil, fmt.Errorf("runtime: compile %s: %w", src.Name, err)
-	}
-	refs := make([]wasmfile.FuncRef, len(src.Table))
-	for k, f := range src.Table {
+	refs := make([]wasmfile.FuncRef, len(p.src.Table))
+	for k, f := range p.src.Table {
 		refs[k] = wasmfile.FuncRef{Module: p.libHost, Name: f.Name, Sig: f.Sig}
 	}
-	if p.adder, err = m.helper(ctx, wasmfile.TableAdder(mainModule, refs)); err != nil {
-		return nil, err
-	}
-	return p, nil
+	var err error
+	p.adder, err = p.m.helper(ctx, wasmfile.TableAdder(mainModule, refs))
+	return err
 }
 
 // Close frees the program's machine code. All its instances must be closed
