@@ -97,14 +97,19 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 		c.pool.size, c.pool.reserve, c.host.want = 1, 0, login{}
 		c.log.Warn().Msg("this system can't map memory twice: one session at a time, others wait for its transaction")
 	}
-	if err := c.prepareRole(ctx); err != nil {
+	ended := o.step("first statement")
+	err = c.prepareRole(ctx)
+	ended()
+	if err != nil {
 		c.endServer(ctx, c.pool.close(ErrClosed), false)
 		c.owned.Wait()
 		return nil, err
 	}
 	c.engine.trim()
 	if !o.NoHousekeeping {
+		ended := o.step("rules of housekeeping")
 		rules, err := c.readRules(ctx)
+		ended()
 		if err != nil {
 			c.endServer(ctx, c.pool.close(ErrClosed), false)
 			c.owned.Wait()
@@ -151,7 +156,9 @@ func (c *Cluster) openData(ctx context.Context, from *Image) error {
 		if err != nil {
 			return err
 		}
+		ended := c.o.step("fill the directory")
 		err = c.dir.fill(fresh)
+		ended()
 		if err = errors.Join(err, fresh.Close()); err != nil {
 			return err
 		}

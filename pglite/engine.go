@@ -49,7 +49,9 @@ var engines struct {
 
 // acquireEngine loads and compiles the artifact, or shares one that is there.
 func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
+	ended := o.step("artifact")
 	a, err := wasm.Load(ctx, wasm.Options{FS: o.Artifact, CacheDir: o.CacheDir, Extensions: o.Extensions, Progress: o.Progress})
+	ended()
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +87,12 @@ func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, erro
 		return nil, err
 	}
 	e := &engine{artifact: a, machine: m}
+	ended := o.step("machine code")
 	if e.backend, err = e.compile(ctx, backendSource(a.Backend()), o); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
+	ended()
+	defer o.step("base files")()
 	if e.base, err = baseTree(a); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
@@ -253,6 +258,7 @@ func (e *engine) freshCluster(ctx context.Context, o *Options) (*vfs.Memory, err
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.fresh == nil {
+		defer o.step("cluster's files")()
 		m, err := e.keptCluster()
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -298,6 +304,7 @@ func (e *engine) keepCluster(m *vfs.Memory, o *Options) {
 
 // newCluster runs initdb.
 func (e *engine) newCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
+	defer o.step("initdb")()
 	p, err := e.compile(ctx, initdbSource(e.artifact.Initdb()), o)
 	if err != nil {
 		return nil, err

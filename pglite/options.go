@@ -43,12 +43,24 @@ type Options struct {
 	// Logger gets Postgres' log and the cluster's own; the zero value is
 	// silent.
 	Logger zerolog.Logger
+	// Trace is told of each step of the start when it has ended; may be nil. It
+	// may be called on several goroutines, and must not wait.
+	Trace func(step string, began time.Time)
 	// Progress is told of a download and of the first compilation; may be nil.
 	Progress wasm.ProgressFunc
 }
 
 // Setting is one parameter and its value.
 type Setting struct{ Name, Value string }
+
+// step notes that a step of the start begins; what it returns, that it has ended.
+func (o *Options) step(name string) (ended func()) {
+	if o.Trace == nil {
+		return func() {}
+	}
+	began := time.Now()
+	return func() { o.Trace(name, began) }
+}
 
 const (
 	defaultQueueTimeout = 30 * time.Second

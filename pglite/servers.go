@@ -53,6 +53,7 @@ func (c *Cluster) boot(ctx context.Context, want login) (*backend, error) {
 func (c *Cluster) start(ctx context.Context, s *server, want login) (*backend, error) {
 	if p := c.frozen; p != nil {
 		c.frozen = nil // a crash recovers from the files
+		defer c.o.step("thaw the backend")()
 		return p.thaw(ctx, c, s)
 	}
 	if err := clearTheWay(c.ns); err != nil {
@@ -63,7 +64,9 @@ func (c *Cluster) start(ctx context.Context, s *server, want login) (*backend, e
 		return nil, err
 	}
 	s.atStart.files = s.lookAtFiles()
+	ended := c.o.step("boot the backend")
 	b, err := bootBackend(ctx, c, s, true, want)
+	ended()
 	if err == nil && !clean {
 		c.counters.recoveries.Add(1)
 	}

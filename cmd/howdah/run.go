@@ -26,6 +26,7 @@ const (
 
 type runCmd struct {
 	Template string `env:"HOWDAH_TEMPLATE" placeholder:"PATH" help:"Begin with what this file or folder makes, once: a schema, a plain dump, migrations."`
+	traceFlags
 	databaseFlags
 	logFlags `set:"log_level=warn"`
 	Command  []string `arg:"" optional:"" passthrough:"partial" placeholder:"COMMAND" help:"Command and its arguments."`
@@ -74,7 +75,8 @@ func (c *runCmd) Run() error {
 		}
 		return childExit{exitNotExecutable}
 	}
-	log := c.logger()
+	log, trace := c.logger(), c.trace()
+	defer trace.print()
 	open := openCluster(pglite.Open)
 	if c.Template != "" {
 		source, err := template.Open(c.Template)
@@ -88,7 +90,9 @@ func (c *runCmd) Run() error {
 		return err
 	}
 	ctx, stop := untilSignal(context.Background())
-	s, err := startServer(ctx, open, c.options(log), wire.Options{Logger: log}, nil, tcp)
+	cluster := c.options(log)
+	cluster.Trace = trace.tell()
+	s, err := startServer(ctx, open, cluster, wire.Options{Logger: log, Trace: trace.tell()}, nil, tcp)
 	if err != nil {
 		stop()
 		return err

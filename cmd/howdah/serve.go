@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -29,6 +30,7 @@ type serveCmd struct {
 	MaxClients      int    `env:"HOWDAH_MAX_CLIENTS" default:"10000" placeholder:"N" help:"How many clients may be connected; one more gets error 53300."`
 	InsecureListen  bool   `env:"HOWDAH_INSECURE_LISTEN" help:"Allow an address off loopback without --password-file and TLS."`
 	Admin           string `env:"HOWDAH_ADMIN" placeholder:"ADDR" help:"Answer /healthz, /readyz and /metrics here over HTTP; off loopback over HTTPS, with --tls-cert."`
+	traceFlags
 	databaseFlags
 	logFlags `set:"log_level=info"`
 }
@@ -60,13 +62,15 @@ func (c *serveCmd) Run() error {
 // serve checks everything that can be wrong with the command, claims the
 // addresses, and only then opens the data directory.
 func (c *serveCmd) serve(open openCluster) error {
-	log := c.logger()
+	log, trace := c.logger(), c.trace()
+	defer trace.print()
+	beginning := time.Now()
 	front, err := c.front(log)
 	if err != nil {
 		return err
 	}
 	cluster := c.options(log)
-	cluster.Dir = c.DataDir
+	cluster.Dir, cluster.Trace, front.Trace = c.DataDir, trace.tell(), trace.tell()
 	if c.PasswordFile != "" {
 		if cluster.Password, err = readPassword(c.PasswordFile); err != nil {
 			return usageError{err}
@@ -88,6 +92,7 @@ func (c *serveCmd) serve(open openCluster) error {
 
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
+	trace.add("flags and addresses", beginning)
 	s, err := startServer(ctx, open, cluster, front, show, listeners...)
 	if err != nil {
 		return err

@@ -52,6 +52,7 @@ func (s *Server) enter(ctx context.Context, nc net.Conn) (*entry, bool) {
 // register is enter. REQUIRES: mu, not draining.
 func (s *Server) register(ctx context.Context, nc net.Conn) *entry {
 	e := &entry{stream: newStream(nc), waiting: time.Now()}
+	s.tracer.trace(e.stream)
 	e.ctx, e.cancel = context.WithCancelCause(ctx)
 	s.mu.conns[e] = struct{}{}
 	return e

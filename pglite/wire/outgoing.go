@@ -60,6 +60,7 @@ func (s *stream) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.idle.Store(true)
+	s.mu.tracing.answered(s)
 	if s.mu.draining {
 		return s.mu.nc.SetReadDeadline(past)
 	}

@@ -42,6 +42,10 @@ type Options struct {
 	// Replication serves replication connections; nil refuses them.
 	Replication Replication
 	Logger      zerolog.Logger
+	// Trace is told of the first login and, by the same client, of the first
+	// query, when they have been answered; may be nil. It is called on a
+	// goroutine of that connection and must not wait.
+	Trace func(step string, began time.Time)
 }
 
 // Server serves one cluster to any number of listeners and connections. Its
@@ -56,6 +60,7 @@ type Server struct {
 	refused   func() // told of a client beyond MaxClients
 	keys      cancelKeys
 	keepAlive net.KeepAliveConfig
+	tracer    tracer
 
 	maxStartups int
 	room        chan struct{} // 1 deep: a place among those that start up is free
@@ -98,6 +103,7 @@ func newServer(o Options, secrets secretFunc) *Server {
 		o: o, log: o.Logger, secrets: secrets, refused: func() {},
 		maxStartups: maxStartups, room: make(chan struct{}, 1), keepAlive: keepAlive,
 	}
+	s.tracer.tell = o.Trace
 	if o.TLS != nil {
 		s.tls = o.TLS.Clone()
 		s.tls.NextProtos = []string{alpn}

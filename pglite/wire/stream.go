@@ -46,6 +46,7 @@ type stream struct {
 		draining bool
 		killed   bool
 		ended    error // why a Read or Write has failed, if the host wanted it to
+		tracing  tracing
 	}
 }
 
@@ -114,6 +115,7 @@ func (s *stream) busy() {
 	if s.idle.Load() {
 		s.mu.Lock()
 		s.idle.Store(false)
+		s.mu.tracing.asked()
 		s.mu.Unlock()
 	}
 }
