@@ -38,8 +38,9 @@
 // <waiting ...>, and <... completed> after the step that let it go on. Beside
 // steps, a permutation may have
 //
-//	await STEP      until a step that waits has ended, for whatever reason; right
-//	                after the step itself: it waits and ends by itself
+//	await STEP      until a step that waits has ended, for whatever reason, before
+//	                others that have; right after the step itself: it waits and
+//	                ends by itself
 //	hear SESSION    until the idle session has got one notification
 //	hangup SESSION  until the server ends the idle session
 //	cancel SESSION  a CancelRequest for the session

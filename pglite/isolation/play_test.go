@@ -96,12 +96,12 @@ func (p *player) permutation(ctx context.Context, perm permutation) (err error) 
 			return err
 		}
 	}
-	for _, a := range perm.acts {
+	for i, a := range perm.acts {
 		if err := p.act(ctx, a); err != nil {
 			return fmt.Errorf("%s: %w", strings.TrimSpace(a.verb+" "+a.name), err)
 		}
-		if a.alone {
-			continue // its end comes first, whomever that lets go on
+		if a.alone || i+1 < len(perm.acts) && perm.acts[i+1].verb == "await" {
+			continue // the end of that step comes first, whomever it lets go on
 		}
 		if err := p.settle(ctx); err != nil {
 			return err
