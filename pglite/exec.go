@@ -135,8 +135,10 @@ func (b *backend) query(sql string) ([][]string, error) {
 	return out.rows, nil
 }
 
-// run passes the session's current message to the guest, and tells after a
-// transaction whether the session needs this backend further on.
+// run passes the session's current message to the guest, and what is at hand of
+// its batch: under load a turn costs more than most messages. It tells after a
+// transaction whether the session needs this backend further on. The error may
+// be errAnswered, for the current message.
 func (b *backend) run(s *Session) (pinned bool, err error) {
 	if err := b.enter(); err != nil {
 		return false, err
@@ -145,12 +147,20 @@ func (b *backend) run(s *Session) (pinned bool, err error) {
 	if err := s.c.Err(); err != nil { // what the backend holds may be on no disk
 		return false, err
 	}
-	s.status = 0
 	b.inst.PutUint32(b.inst.Uint32(waitEventAddr), 0)
 	s.running(b)
 	defer s.rests(b)
-	if err := b.execute(s, s); err != nil {
-		return false, err
+	for more := true; more; {
+		if err := s.inspect(); err != nil {
+			return false, err
+		}
+		s.status = 0
+		if err := b.execute(s, s); err != nil {
+			return false, err
+		}
+		if more, err = s.advance(); err != nil {
+			return false, err
+		}
 	}
 	b.waitForClient(s.status)
 	if s.status != 'I' {
@@ -198,12 +208,9 @@ func (b *backend) flushTo(s sink) error {
 }
 
 // interject runs a message of the host's own in the middle of s's batch, with
-// its answer to out and what the guest has answered s before to s.
-func (b *backend) interject(s *Session, m []byte, out sink) (err error) {
-	if err := b.enter(); err != nil {
-		return err
-	}
-	defer func() { b.leave(err) }()
+// its answer to out and what the guest has answered s before to s. REQUIRES:
+// entered, between messages.
+func (b *backend) interject(s *Session, m []byte, out sink) error {
 	if err := b.flushTo(s); err != nil {
 		return err
 	}

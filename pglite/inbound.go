@@ -20,7 +20,7 @@ type inbound struct {
 	used int     // bytes of peek handed on
 	left int     // bytes of the body not yet read from cl
 
-	ahead  [headerSize]byte // begin of the next message, read by syncFollows
+	ahead  [headerSize]byte // begin of the next message, read by follows
 	nahead int
 }
 
@@ -161,17 +161,25 @@ func (m *inbound) discard() error {
 // buffered is how many bytes can be had without waiting for the client.
 func (m *inbound) buffered() int { return m.nahead + m.cl.Buffered() }
 
-// syncFollows tells whether the message after this one is here and a Sync, and
-// nothing comes behind it. The body must have been read ahead.
-func (m *inbound) syncFollows() bool {
-	if m.left > 0 || m.buffered() != headerSize {
-		return false
+// follows tells the type of the message after this one, if all of it is here.
+// The body of this one must have been read, or read ahead.
+func (m *inbound) follows() (typ byte, ok bool) {
+	if m.left > 0 || m.buffered() < headerSize {
+		return 0, false
 	}
 	for m.nahead < headerSize {
 		k, err := m.cl.Read(m.ahead[m.nahead:])
 		if m.nahead += k; k == 0 && err != nil {
-			return false
+			return 0, false
 		}
 	}
-	return m.ahead[0] == 'S'
+	n := int(int32(binary.BigEndian.Uint32(m.ahead[1:])))
+	return m.ahead[0], n >= 4 && n-4 <= m.cl.Buffered()
+}
+
+// syncFollows tells whether the message after this one is here and a Sync, and
+// nothing comes behind it.
+func (m *inbound) syncFollows() bool {
+	typ, ok := m.follows()
+	return ok && typ == 'S' && m.cl.Buffered() == 0
 }

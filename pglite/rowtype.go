@@ -70,12 +70,8 @@ func (b *backend) rowTypeOf(name string) (rows rowType, source uint32, err error
 
 // keepRowType makes a statement that has just been prepared once more fail as
 // soon as it is used, if it would give other rows than known. It returns the
-// row type that the statement has now. REQUIRES: not entered.
-func (b *backend) keepRowType(name string, known rowType) (_ rowType, err error) {
-	if err := b.enter(); err != nil {
-		return "", err
-	}
-	defer func() { b.leave(err) }()
+// row type that the statement has now. REQUIRES: entered.
+func (b *backend) keepRowType(name string, known rowType) (rowType, error) {
 	now, source, err := b.rowTypeOf(name)
 	if err != nil || source == 0 || known == "" || known == now {
 		return now, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -176,7 +177,7 @@ func (s *Session) serve(ctx context.Context) error {
 		return err
 	}
 	for {
-		if s.in.buffered() == 0 {
+		if s.in.buffered() == 0 || s.in.typ == 'H' {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -231,11 +232,12 @@ func (s *Session) message(ctx context.Context) error {
 			return s.refuse(typ, err)
 		}
 	}
-	err := s.inspect(typ)
+	err := s.readAhead()
+	if err == nil {
+		s.pinned, err = s.b.run(s)
+	}
 	if err == errAnswered {
 		err = s.ignore()
-	} else if err == nil {
-		s.pinned, err = s.b.run(s)
 	}
 	if derr := s.drain(); err == nil {
 		err = derr
@@ -250,6 +252,22 @@ func (s *Session) message(ctx context.Context) error {
 		s.idle()
 	}
 	return nil
+}
+
+// advance goes on to the next message if it is of the same batch and all here,
+// and tells whether it is. After a Flush the client is answered first.
+func (s *Session) advance() (bool, error) {
+	if s.status != 0 || s.left || s.in.typ == 'H' {
+		return false, nil
+	}
+	typ, ok := s.in.follows()
+	if !ok || strings.IndexByte("PBDECHS", typ) < 0 {
+		return false, nil
+	}
+	if err := s.in.next(); err != nil {
+		return false, errGone
+	}
+	return true, s.readAhead()
 }
 
 // idle gives the backend back after a transaction, unless it holds what can't

@@ -55,27 +55,46 @@ func statementName(b []byte) string {
 // errAnswered means that a message has been answered without being run.
 var errAnswered = errors.New("pglite: message answered")
 
-// inspect looks at a message before it runs, and makes the guest agree.
-func (s *Session) inspect(typ byte) error {
+// readAhead reads what inspect looks at of the current message.
+func (s *Session) readAhead() error {
+	if s.aborted {
+		return nil
+	}
+	_, err := s.in.prefix(s.inspected())
+	return err
+}
+
+// inspected is how many bytes that are at most.
+func (s *Session) inspected() int {
+	switch s.in.typ {
+	case 'Q', 'D', 'C':
+		return maxName
+	case 'P':
+		return s.in.size()
+	case 'B':
+		return 2 * maxName
+	}
+	return 0
+}
+
+// inspect looks at the current message before it runs, and makes the guest agree.
+// REQUIRES: entered, and read ahead.
+func (s *Session) inspect() error {
 	if s.aborted {
 		return nil // the guest drops it
 	}
-	switch typ {
+	body, err := s.in.prefix(s.inspected())
+	if err != nil {
+		return err
+	}
+	switch typ := s.in.typ; typ {
 	case 'Q':
-		body, err := s.in.prefix(maxName)
-		if err != nil {
-			return err
-		}
 		delete(s.statements, "") // exec_simple_query drops it
 		delete(s.b.prepared, "")
 		if !s.agrees(s.b) && (s.in.size() > len(body) || sqlOnStatements.Match(body)) {
 			return s.agreeForQuery()
 		}
 	case 'P':
-		body, err := s.in.prefix(s.in.size())
-		if err != nil {
-			return err
-		}
 		_, def, ok := cut(body)
 		if !ok {
 			return nil // Postgres will say what is wrong
@@ -93,19 +112,14 @@ func (s *Session) inspect(typ byte) error {
 		}
 		s.pending = append(s.pending, pendingStatement{typ: 'P', name: n, def: statement{def: string(def)}})
 	case 'B':
-		body, err := s.in.prefix(2 * maxName)
-		if err != nil {
-			return err
-		}
 		_, rest, ok := cut(body)
 		if !ok {
 			return nil
 		}
 		return s.agree(statementName(rest))
 	case 'D', 'C':
-		body, err := s.in.prefix(maxName)
-		if err != nil || len(body) < 2 {
-			return err
+		if len(body) < 2 {
+			return nil
 		}
 		n := statementName(body[1:])
 		if typ == 'C' {
