@@ -1,6 +1,10 @@
 package runtime
 
-import "github.com/tetratelabs/wazero/api"
+import (
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/howdahdb/howdah/runtime/wasmfile"
+)
 
 // engine is a function of the guest that can be called: a call engine of
 // wazero, and room for parameters and result where the caller brings none. It
@@ -16,7 +20,11 @@ type engine struct {
 type engines struct {
 	mod    api.Module
 	export string
-	free   []*engine
+	// sig is the export's. wazero would tell it too, but describes all functions
+	// of a module to the first who asks for one, each by a look at all exports:
+	// of pglite.wasm in 20 ms.
+	sig  wasmfile.Sig
+	free []*engine
 }
 
 // maxFreeEngines bounds the engines that are kept: deep recursion makes
@@ -34,7 +42,7 @@ func (p *engines) take() *engine {
 	if f == nil {
 		return nil
 	}
-	e := &engine{Function: f, params: len(f.Definition().ParamTypes()), results: len(f.Definition().ResultTypes())}
+	e := &engine{Function: f, params: len(p.sig.Params), results: len(p.sig.Results)}
 	e.stack = make([]uint64, max(e.params, e.results))
 	return e
 }

@@ -52,7 +52,11 @@ func (i *Instance) Func(name string) (Function, error) {
 func (i *Instance) Call(name string, args ...uint64) (uint64, error) {
 	f := i.funcs[name]
 	if f == nil {
-		f = &engines{mod: i.main, export: name}
+		fn, ok := i.p.info.ExportedFunc(name)
+		if !ok {
+			return 0, i.noExport(name)
+		}
+		f = &engines{mod: i.main, export: name, sig: i.p.info.FuncSig(fn)}
 		i.funcs[name] = f
 	}
 	e := f.take()

@@ -111,6 +111,15 @@ func (i *Instance) Image() (*Image, error) {
 // Held is how many bytes of memory the image keeps.
 func (img *Image) Held() uint64 { return img.memory.Held() }
 
+// Find gives the addresses of all places where the image's memory has p.
+func (img *Image) Find(p []byte) (at []uint32, err error) {
+	found, err := img.memory.Find(p)
+	for _, a := range found {
+		at = append(at, uint32(a))
+	}
+	return at, err
+}
+
 // Close gives the image's memory up; instances that were made from it go on.
 func (img *Image) Close() error { return img.memory.Close() }
 

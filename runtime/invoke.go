@@ -92,7 +92,8 @@ func (i *Instance) indirect(sig int, stack []uint64) error {
 	}
 	t := i.tramps[sig]
 	if t == nil {
-		cm, err := i.p.m.helper(i.ctx, wasmfile.Trampoline(mainModule, i.p.m.trampolineSig(sig)))
+		of := i.p.m.trampolineSig(sig)
+		cm, err := i.p.m.helper(i.ctx, wasmfile.Trampoline(mainModule, of))
 		if err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func (i *Instance) indirect(sig int, stack []uint64) error {
 		if err != nil {
 			return err
 		}
-		t = &trampoline{engines{mod: mod, export: "call"}}
+		t = &trampoline{engines{mod: mod, export: "call", sig: of}}
 		i.tramps[sig] = t
 	}
 	e := t.take()

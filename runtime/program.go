@@ -19,6 +19,8 @@ import (
 type Source struct {
 	Name string // names its host modules; unique in a Machine
 	Wasm []byte
+	// Read, if not nil, gives Wasm when it is needed.
+	Read func() ([]byte, error)
 	// Rewritten, if not empty, is the SHA-256 of the module as it is compiled,
 	// in hex: Wasm with all changes. By it a machine that keeps things finds
 	// what it has made of the program before, and looks at Wasm no more; when it
@@ -99,6 +101,11 @@ func (m *Machine) Compile(ctx context.Context, src Source) (*Program, error) {
 			return p, p.finish(ctx)
 		case !errors.Is(err, errNoCode):
 			return nil, err
+		}
+	}
+	if src.Read != nil {
+		if src.Wasm, err = src.Read(); err != nil {
+			return nil, fmt.Errorf("runtime: %s: %w", src.Name, err)
 		}
 	}
 	b, err := src.rewritten()

@@ -12,8 +12,10 @@ import (
 type Image struct {
 	size uint64
 	runs []span   // what is not all zero, at least imageGap from one to the next
-	file *os.File // with them at the same offsets; nil where nothing can be mapped
-	data [][]byte // each of them, then
+	at   []int64  // where each is in the file; nil at the same offset
+	file *os.File // with them; nil where nothing can be mapped
+	lent bool     // the file is somebody else's
+	data [][]byte // each of them, without a file
 }
 
 // imageGap is how much zero memory ends a run, in bytes: each run is a mapping
@@ -64,7 +66,7 @@ func (i *Image) Held() (n uint64) {
 
 // Close gives the image up. Memories that were made from it keep its pages.
 func (i *Image) Close() error {
-	if i.file == nil {
+	if i.file == nil || i.lent {
 		return nil
 	}
 	return i.file.Close()
@@ -93,10 +95,11 @@ func (m *Memory) Restore(i *Image) error {
 		case i.file == nil:
 			copy(m.bytes(r), i.data[k])
 		default:
-			if err := mapImage(m.bytes(r), i.file, int64(r.from)); err != nil {
+			at := i.offset(k)
+			if err := mapImage(m.bytes(r), i.file, at); err != nil {
 				return fmt.Errorf("restore an image: %w", err)
 			}
-			m.mapped = append(m.mapped, mapping{span: r, file: i.file, off: r.from, image: true})
+			m.mapped = append(m.mapped, mapping{span: r, file: i.file, off: uint64(at), image: true})
 		}
 	}
 	return nil
