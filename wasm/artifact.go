@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,13 +26,18 @@ type Artifact struct {
 	cleanup  []func() error // in reverse order
 	once     sync.Once
 	closed   error
+	fill     struct {
+		sync.Mutex // guards also mapped, cleanup and notices once Load has returned
+		read       func(context.Context) error
+		done       bool
+	}
 }
 
 func newArtifact(packages []*npmPackage) *Artifact {
 	return &Artifact{packages: packages, content: make([]map[string][]byte, len(packages))}
 }
 
-// Backend returns pglite.wasm.
+// Backend returns pglite.wasm, nil before the files are read.
 func (a *Artifact) Backend() []byte { return a.content[0]["pglite.wasm"] }
 
 // Initdb returns initdb.wasm.
@@ -51,12 +57,18 @@ func (a *Artifact) Embedded() bool { return a.embedded }
 // Notices returns what the user should be told about how the files were
 // found, one sentence each: a damaged file was replaced, the cache can't be
 // written, the machine code inside the binary is for another processor.
-func (a *Artifact) Notices() []string { return slices.Clone(a.notices) }
+func (a *Artifact) Notices() []string {
+	a.fill.Lock()
+	defer a.fill.Unlock()
+	return slices.Clone(a.notices)
+}
 
 // Unload takes what is mapped out of this process' resident memory. It comes
 // back from the page cache when it is read; whoever has compiled the modules
 // calls it, since nobody reads them any more.
 func (a *Artifact) Unload() {
+	a.fill.Lock()
+	defer a.fill.Unlock()
 	for _, data := range a.mapped {
 		releasePages(data)
 	}

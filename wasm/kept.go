@@ -40,6 +40,23 @@ func (a *Artifact) Kept(key string) (*os.File, error) {
 	return openPrivate(filepath.Join(folder, name))
 }
 
+// MapKept is Kept for who reads what was kept in place: the file, and its bytes,
+// which are both the artifact's and gone after Close.
+func (a *Artifact) MapKept(key string) (f *os.File, data []byte, err error) {
+	if f, err = a.Kept(key); err != nil {
+		return nil, nil, err
+	}
+	data, unmap, err := mapFile(f)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("wasm: %s: %w", key, err), f.Close())
+	}
+	a.fill.Lock()
+	defer a.fill.Unlock()
+	a.mapped = append(a.mapped, data)
+	a.cleanup = append(a.cleanup, f.Close, func() error { unmap(); return nil })
+	return f, data, nil
+}
+
 // openPrivate opens a file of the cache that nobody else could have written.
 func openPrivate(name string) (*os.File, error) {
 	f, err := os.Open(name)

@@ -14,6 +14,7 @@ type Options struct {
 	CacheDir   string       // "" = os.UserCacheDir()/howdah
 	Extensions []string     // names out of Extensions(); bundled contrib extensions need not be named
 	Progress   ProgressFunc // nil ok
+	Later      bool         // the files are read by Artifact.Fill: what was made of them may be enough
 }
 
 // ProgressFunc is told how far a slow step is: stage names it ("fetch
@@ -52,17 +53,42 @@ func (a *Artifact) find(ctx context.Context, o Options, embedded fs.FS) error {
 	if err := a.openCache(o.CacheDir); err != nil {
 		return err
 	}
-	if o.FS != nil {
-		if err := a.readFS(o.FS); err != nil {
+	a.fill.read = func(ctx context.Context) error {
+		if o.FS != nil {
+			return a.readFS(o.FS)
+		}
+		return a.readCache(ctx, supplier{embedded: embedded, progress: o.Progress})
+	}
+	if !o.Later {
+		if err := a.fillOnce(ctx); err != nil {
 			return err
 		}
-	} else if err := a.readCache(ctx, supplier{embedded: embedded, progress: o.Progress}); err != nil {
-		return err
-	}
-	if err := a.plant(); err != nil {
-		return err
 	}
 	return a.openCode(ctx, embedded)
+}
+
+// Fill reads and verifies the files of an artifact that was loaded with
+// Options.Later. They are there when it has returned nil, which it does at once
+// when they already are.
+func (a *Artifact) Fill(ctx context.Context) error {
+	if err := a.fillOnce(ctx); err != nil {
+		return fmt.Errorf("wasm: %w", err)
+	}
+	return nil
+}
+
+func (a *Artifact) fillOnce(ctx context.Context) error {
+	a.fill.Lock()
+	defer a.fill.Unlock()
+	if a.fill.done {
+		return nil
+	}
+	err := a.fill.read(ctx)
+	if err == nil {
+		err = a.plant()
+	}
+	a.fill.done = err == nil
+	return err
 }
 
 // openCache sets a.cache, or leaves it nil with a notice.
