@@ -42,17 +42,24 @@ func checkSettings(settings []Setting) error {
 	return nil
 }
 
-// postgresArgs is the command line of every backend, but for -D and the
-// database.
+// connections is max_connections for a pool.
+func connections(size, reserve int) int { return size + reserve + spareConnections }
+
+// postgresArgs is the command line of every backend of the cluster, but for -D
+// and the database.
 func (c *Cluster) postgresArgs() []string {
+	return postgresArgs(c.o.Settings, connections(c.pool.size, c.pool.reserve), c.dir == nil)
+}
+
+func postgresArgs(own []Setting, connections int, inMemory bool) []string {
 	args := []string{guestPostgres, "--single", "-j"}
-	if c.dir == nil {
+	if inMemory {
 		args = append(args, "-F") // there is nothing to sync to
 	}
 	// The prefix comes first too: what is wrong with the user's settings must be
 	// readable.
-	settings := append([]Setting{{"log_line_prefix", logPrefix}}, c.o.Settings...)
-	settings = append(settings, Setting{"max_connections", itoa(c.pool.size + c.pool.reserve + spareConnections)})
+	settings := append([]Setting{{"log_line_prefix", logPrefix}}, own...)
+	settings = append(settings, Setting{"max_connections", itoa(connections)})
 	for _, s := range append(settings, fixedSettings...) {
 		args = append(args, "-c", s.Name+"="+s.Value)
 	}

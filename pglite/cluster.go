@@ -30,6 +30,7 @@ type Cluster struct {
 	pinger    pinger
 	idle      context.CancelFunc // ends the housekeeping
 	frozen    *process           // the first server goes on from it; nil for a boot
+	who       *identity          // that it is to have; nil to leave it
 	vacuuming sync.WaitGroup     // keepTables, whose worker ends before the server does
 
 	mu struct {
@@ -85,6 +86,10 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 		c.engine, c.frozen = from.engine.retain(), from.running(&o)
 	} else if c.engine, err = acquireEngine(ctx, &o); err != nil {
 		return nil, err
+	} else if c.frozen, err = c.engine.storedProcess(ctx, &o); err != nil {
+		return nil, err
+	} else if c.frozen != nil {
+		c.who = newIdentity()
 	}
 	if err := c.openFiles(ctx, from); err != nil {
 		return nil, err
@@ -144,7 +149,13 @@ func (c *Cluster) openData(ctx context.Context, from *Image) error {
 		var err error
 		if c.frozen != nil {
 			c.mem = c.frozen.files.Clone()
-		} else if c.mem, err = c.engine.cluster(ctx, &c.o, from); err != nil {
+			if c.who != nil {
+				err = identify(c.mem, guestData, c.who)
+			}
+		} else {
+			c.mem, err = c.engine.cluster(ctx, &c.o, from)
+		}
+		if err != nil {
 			return err
 		}
 		c.ns = vfs.NewNamespace(c.mem)
@@ -163,7 +174,11 @@ func (c *Cluster) openData(ctx context.Context, from *Image) error {
 			return err
 		}
 	}
-	c.mem = c.engine.base.Clone()
+	base, err := c.engine.baseFiles(ctx, &c.o)
+	if err != nil {
+		return err
+	}
+	c.mem = base.Clone()
 	c.ns = vfs.NewNamespace(c.mem)
 	if err := c.mem.Mkdir(guestData, 0o700); err != nil && vfs.Errno(err) != errExist {
 		return err

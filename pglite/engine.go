@@ -33,12 +33,17 @@ type engine struct {
 	artifact *wasm.Artifact
 	machine  *runtime.Machine
 	backend  *runtime.Program
-	base     *vfs.Memory // what pglite.data and the extensions hold
 	untidy   atomic.Bool // something was loaded since the last trim
 	trimming sync.WaitGroup
 
+	base struct {
+		sync.Mutex
+		files *vfs.Memory // what pglite.data and the extensions hold, made when first needed
+	}
 	mu    sync.Mutex
-	fresh *vfs.Memory // base with a cluster, made when first needed
+	fresh *vfs.Memory // base.files with a cluster, made when first needed
+
+	stored stored
 }
 
 // engines are the engines in use, by artifact.
@@ -50,7 +55,7 @@ var engines struct {
 // acquireEngine loads and compiles the artifact, or shares one that is there.
 func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
 	ended := o.step("artifact")
-	a, err := wasm.Load(ctx, wasm.Options{FS: o.Artifact, CacheDir: o.CacheDir, Extensions: o.Extensions, Progress: o.Progress})
+	a, err := wasm.Load(ctx, wasm.Options{FS: o.Artifact, CacheDir: o.CacheDir, Extensions: o.Extensions, Progress: o.Progress, Later: true})
 	ended()
 	if err != nil {
 		return nil, err
@@ -87,13 +92,20 @@ func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, erro
 		return nil, err
 	}
 	e := &engine{artifact: a, machine: m}
-	ended := o.step("machine code")
-	if e.backend, err = e.compile(ctx, backendSource(a.Backend()), o); err != nil {
-		return nil, errors.Join(err, e.close())
+	var reading sync.WaitGroup
+	if o.likeStored() {
+		reading.Go(func() { e.readStored(o) })
 	}
+	ended := o.step("machine code")
+	src := backendSource(nil)
+	src.Read = func() ([]byte, error) {
+		err := a.Fill(ctx)
+		return a.Backend(), err
+	}
+	e.backend, err = e.compile(ctx, src, o)
 	ended()
-	defer o.step("base files")()
-	if e.base, err = baseTree(a); err != nil {
+	reading.Wait()
+	if err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
@@ -182,7 +194,12 @@ func (e *engine) release() error {
 func (e *engine) close() error {
 	e.trimming.Wait()
 	err := e.machine.Close(context.Background())
-	for _, m := range [...]*vfs.Memory{e.fresh, e.base} {
+	if e.stored.process != nil {
+		err = errors.Join(err, e.stored.process.close())
+	} else if e.stored.files != nil {
+		err = errors.Join(err, e.stored.files.Close())
+	}
+	for _, m := range [...]*vfs.Memory{e.fresh, e.base.files} {
 		if m != nil {
 			err = errors.Join(err, m.Close())
 		}
@@ -197,6 +214,23 @@ const (
 	guestInitdb   = "/pglite/bin/initdb"
 	sharedDir     = "/dev/shm"
 )
+
+// baseFiles is the guest's file system without a cluster. It is the engine's.
+func (e *engine) baseFiles(ctx context.Context, o *Options) (*vfs.Memory, error) {
+	e.base.Lock()
+	defer e.base.Unlock()
+	if e.base.files != nil {
+		return e.base.files, nil
+	}
+	defer o.step("base files")()
+	e.untidy.Store(true)
+	if err := e.artifact.Fill(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	e.base.files, err = baseTree(e.artifact)
+	return e.base.files, err
+}
 
 // baseTree is the guest's file system without a cluster.
 func baseTree(a *wasm.Artifact) (*vfs.Memory, error) {
@@ -245,7 +279,7 @@ func (e *engine) cluster(ctx context.Context, o *Options, from *Image) (*vfs.Mem
 	if err != nil {
 		return nil, err
 	}
-	if err := setSystemID(m, guestData, newSystemID()); err != nil {
+	if err := identify(m, guestData, newIdentity()); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
@@ -259,7 +293,7 @@ func (e *engine) freshCluster(ctx context.Context, o *Options) (*vfs.Memory, err
 	defer e.mu.Unlock()
 	if e.fresh == nil {
 		defer o.step("cluster's files")()
-		m, err := e.keptCluster()
+		m, err := e.keptCluster(ctx, o)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				o.Logger.Warn().Err(err).Msg("the image of a new cluster in the cache can't be used; initdb runs")
@@ -281,13 +315,13 @@ var keptKey = fmt.Sprintf("cluster %x", sha256.Sum256([]byte(snapshot.Version+ca
 
 // keptCluster makes a file tree of the cache's image. The error is
 // fs.ErrNotExist when it has none.
-func (e *engine) keptCluster() (*vfs.Memory, error) {
+func (e *engine) keptCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
 	f, err := e.artifact.Kept(keptKey)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return e.readCluster(bufio.NewReader(f))
+	return e.readCluster(ctx, bufio.NewReader(f), o)
 }
 
 // keepCluster puts an image of m into the cache.
@@ -305,11 +339,15 @@ func (e *engine) keepCluster(m *vfs.Memory, o *Options) {
 // newCluster runs initdb.
 func (e *engine) newCluster(ctx context.Context, o *Options) (*vfs.Memory, error) {
 	defer o.step("initdb")()
+	base, err := e.baseFiles(ctx, o) // and all files of the artifact
+	if err != nil {
+		return nil, err
+	}
 	p, err := e.compile(ctx, initdbSource(e.artifact.Initdb()), o)
 	if err != nil {
 		return nil, err
 	}
-	m := e.base.Clone()
+	m := base.Clone()
 	err = e.runInitdb(ctx, p, vfs.NewNamespace(m), &logWriter{log: o.Logger})
 	if err = errors.Join(err, p.Close(context.WithoutCancel(ctx))); err != nil {
 		return nil, errors.Join(err, m.Close())

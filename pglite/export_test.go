@@ -2,6 +2,10 @@ package pglite
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/howdahdb/howdah/runtime/vfs"
@@ -145,4 +149,27 @@ func VacuumRound(ctx context.Context, c *Cluster) error {
 // Stirrer tells by and by whether there would be a round.
 func Stirrer(c *Cluster) (stirred func() bool) {
 	return (&autovacuum{c: c, again: true}).stirred
+}
+
+// Identity is the system identifier in the control file of a cluster in memory, as
+// Postgres prints it, and the nonce beside it.
+func Identity(c *Cluster) (id, nonce string, err error) {
+	who, err := identityOf(c.ns, guestData)
+	if err != nil {
+		return "", "", err
+	}
+	return fmt.Sprint(binary.LittleEndian.Uint64(who.id[:])), hex.EncodeToString(who.nonce[:]), nil
+}
+
+// StoredFile is where the user's cache has the process of a new cluster.
+func StoredFile(ctx context.Context) (string, error) {
+	e, err := acquireEngine(ctx, &Options{})
+	if err != nil {
+		return "", err
+	}
+	f, err := e.artifact.Kept(storedName)
+	if err != nil {
+		return "", errors.Join(err, e.release())
+	}
+	return f.Name(), errors.Join(f.Close(), e.release())
 }

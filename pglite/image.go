@@ -96,7 +96,7 @@ func ReadImage(ctx context.Context, r io.Reader, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := e.readCluster(r)
+	files, err := e.readCluster(ctx, r, &o)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pglite: read image: %w", err), e.release())
 	}
@@ -104,10 +104,13 @@ func ReadImage(ctx context.Context, r io.Reader, o Options) (*Image, error) {
 }
 
 // readCluster makes a file tree with the cluster of a snapshot.
-func (e *engine) readCluster(r io.Reader) (*vfs.Memory, error) {
-	m := e.base.Clone()
-	err := m.Mkdir(guestData, 0o700)
-	if err == nil {
+func (e *engine) readCluster(ctx context.Context, r io.Reader, o *Options) (*vfs.Memory, error) {
+	base, err := e.baseFiles(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	m := base.Clone()
+	if err = m.Mkdir(guestData, 0o700); err == nil {
 		_, err = snapshot.Read(r, Program, m, guestData)
 	}
 	if err != nil {

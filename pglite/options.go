@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/howdahdb/howdah/runtime/linear"
 	"github.com/howdahdb/howdah/wasm"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	Trace func(step string, began time.Time)
 	// Progress is told of a download and of the first compilation; may be nil.
 	Progress wasm.ProgressFunc
+
+	booted bool // nothing that was stored is used: what is to be stored comes of it
 }
 
 // Setting is one parameter and its value.
@@ -60,6 +63,12 @@ func (o *Options) step(name string) (ended func()) {
 	}
 	began := time.Now()
 	return func() { o.Trace(name, began) }
+}
+
+// likeStored tells whether a new cluster of these options can go on from the stored
+// process.
+func (o *Options) likeStored() bool {
+	return linear.CanShare && !o.booted && o.Dir == "" && len(o.Settings) == 0 && len(o.Extensions) == 0 && o.maxBackends() == defaultMaxBackends
 }
 
 const (

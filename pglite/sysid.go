@@ -25,17 +25,39 @@ const (
 	walSysIDAt = 24
 )
 
-// newSystemID is made as initdb makes it: the time, in seconds and
-// microseconds, and twelve bits that others of the same microsecond do not have.
-func newSystemID() uint64 {
-	now := time.Now()
-	return uint64(now.Unix())<<32 | uint64(now.Nanosecond()/1000)<<12 | (uint64(os.Getpid())+uint64(newPID()))&0xfff
+// identity is what no other cluster has: the system identifier, and a secret for
+// those who ask for the password of a role that does not exist.
+type identity struct {
+	id    [8]byte
+	nonce [nonceSize]byte
 }
 
-// setSystemID gives the cluster below dir, which was shut down, an identifier,
-// and a secret of its own for those who ask for the password of a role that does
-// not exist.
-func setSystemID(fsys vfs.FS, dir string, id uint64) error {
+// newIdentity makes the identifier as initdb makes it: the time, in seconds and
+// microseconds, and twelve bits that others of the same microsecond do not have.
+func newIdentity() *identity {
+	now := time.Now()
+	who := &identity{}
+	binary.LittleEndian.PutUint64(who.id[:], uint64(now.Unix())<<32|uint64(now.Nanosecond()/1000)<<12|(uint64(os.Getpid())+uint64(newPID()))&0xfff)
+	_, _ = rand.Read(who.nonce[:]) // never fails (crypto/rand)
+	return who
+}
+
+// identityOf is that of the cluster below dir.
+func identityOf(fsys vfs.FS, dir string) (*identity, error) {
+	control := path.Join(dir, "global/pg_control")
+	b, err := readFile(fsys, control)
+	if err != nil {
+		return nil, fmt.Errorf("pglite: %w", err)
+	}
+	at, err := controlSum(b)
+	if err != nil {
+		return nil, fmt.Errorf("pglite: %s: %w", control, err)
+	}
+	return &identity{[8]byte(b), [nonceSize]byte(b[at-nonceSize : at])}, nil
+}
+
+// identify gives the cluster below dir, on which no server writes, an identity.
+func identify(fsys vfs.FS, dir string, who *identity) error {
 	control := path.Join(dir, "global/pg_control")
 	b, err := readFile(fsys, control)
 	if err != nil {
@@ -45,8 +67,8 @@ func setSystemID(fsys vfs.FS, dir string, id uint64) error {
 	if err != nil {
 		return fmt.Errorf("pglite: %s: %w", control, err)
 	}
-	binary.LittleEndian.PutUint64(b, id)
-	_, _ = rand.Read(b[at-nonceSize : at]) // never fails (crypto/rand)
+	copy(b, who.id[:])
+	copy(b[at-nonceSize:], who.nonce[:])
 	binary.LittleEndian.PutUint32(b[at:], crc32.Checksum(b[:at], castagnoli))
 	if err := patch(fsys, control, b, 0); err != nil {
 		return err
@@ -60,14 +82,14 @@ func setSystemID(fsys vfs.FS, dir string, id uint64) error {
 		if _, ok := segmentStart(e.Name); !ok {
 			continue
 		}
-		if err := setSegmentID(fsys, path.Join(wal, e.Name), id); err != nil {
+		if err := identifySegment(fsys, path.Join(wal, e.Name), who.id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func setSegmentID(fsys vfs.FS, name string, id uint64) error {
+func identifySegment(fsys vfs.FS, name string, id [8]byte) error {
 	f, err := fsys.Open(name, vfs.ReadWrite, 0)
 	if err != nil {
 		return fmt.Errorf("pglite: %s: %w", name, err)
@@ -75,7 +97,7 @@ func setSegmentID(fsys vfs.FS, name string, id uint64) error {
 	var head [walSysIDAt + 8]byte
 	n, err := f.ReadAt(head[:], 0)
 	if err == nil && n == len(head) && binary.LittleEndian.Uint16(head[:]) == walMagic {
-		binary.LittleEndian.PutUint64(head[walSysIDAt:], id)
+		copy(head[walSysIDAt:], id[:])
 		_, err = f.WriteAt(head[:], 0)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

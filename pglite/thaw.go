@@ -24,6 +24,8 @@ type process struct {
 	settings []Setting // of the cluster's Options
 	size     int       // of its pool: it decides how large shared memory is
 	atStart  atStart
+	ids      []uint32 // where in memory the cluster's identifier is, if others are to have another,
+	nonces   []uint32 // and the secret beside it
 	segment  struct{ addr, size, control uint32 }
 	shm      map[string][]byte // the files of dynamic shared memory
 
@@ -144,6 +146,9 @@ func (p *process) thaw(ctx context.Context, c *Cluster, s *server) (_ *backend, 
 	}
 	_, _ = rand.Read(b.inst.Bytes(prng, 16)) // never fails (crypto/rand)
 	clear(b.inst.Bytes(randomStateAddr, randomStateSize))
+	if c.who != nil {
+		p.rename(b.inst, c.who)
+	}
 	b.inst.PutUint64(startTimeAddr, uint64(time.Since(postgresEpoch).Microseconds()))
 	c.counters.thawed.Add(1)
 	b.begin()
