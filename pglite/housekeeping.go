@@ -129,11 +129,13 @@ const (
 	quietWAL = 4096
 )
 
-// keepHouse makes checkpoints until ctx ends.
+// keepHouse makes checkpoints until ctx ends, and gives memory back when the cluster
+// has become idle.
 func (c *Cluster) keepHouse(ctx context.Context, r houseRules) {
 	tick := time.NewTicker(houseInterval)
 	defer tick.Stop()
 	last := time.Now()
+	before, resting := uint64(0), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -141,6 +143,13 @@ func (c *Cluster) keepHouse(ctx context.Context, r houseRules) {
 		case <-c.done:
 			return
 		case <-tick.C:
+		}
+		switch n := c.counters.commits.Load() + c.counters.rollbacks.Load(); {
+		case n != before:
+			before, resting = n, false
+		case !resting: // a second without one
+			c.engine.rest()
+			resting = true
 		}
 		wal := c.wal.sinceCheckpoint()
 		if wal < r.wal && (wal <= quietWAL || time.Since(last) < r.every) {
