@@ -84,7 +84,7 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 	}()
 	if from != nil {
 		c.engine, c.frozen = from.engine.retain(), from.running(&o)
-	} else if c.engine, err = acquireEngine(ctx, &o); err != nil {
+	} else if c.engine, err = acquireEngine(ctx, &o, func(e *engine) { e.readAhead(ctx, &o) }); err != nil {
 		return nil, err
 	} else if c.frozen, err = c.engine.storedProcess(ctx, &o); err != nil {
 		return nil, err

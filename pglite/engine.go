@@ -52,8 +52,9 @@ var engines struct {
 	m  map[string]*engine
 }
 
-// acquireEngine loads and compiles the artifact, or shares one that is there.
-func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
+// acquireEngine loads and compiles the artifact, or shares one that is there. While
+// the machine code is loaded, ahead reads what will be needed next.
+func acquireEngine(ctx context.Context, o *Options, ahead func(*engine)) (*engine, error) {
 	ended := o.step("artifact")
 	a, err := wasm.Load(ctx, wasm.Options{FS: o.Artifact, CacheDir: o.CacheDir, Extensions: o.Extensions, Progress: o.Progress, Later: true})
 	ended()
@@ -71,7 +72,7 @@ func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
 	for _, n := range a.Notices() {
 		o.Logger.Info().Msg(n)
 	}
-	e, err := newEngine(ctx, a, o)
+	e, err := newEngine(ctx, a, o, ahead)
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -83,7 +84,7 @@ func acquireEngine(ctx context.Context, o *Options) (*engine, error) {
 	return e, nil
 }
 
-func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, error) {
+func newEngine(ctx context.Context, a *wasm.Artifact, o *Options, ahead func(*engine)) (*engine, error) {
 	if a.Hash() != layoutHash {
 		return nil, fmt.Errorf("pglite: pglite.wasm has sha256 %s; this version knows the layout of %s only", a.Hash(), layoutHash)
 	}
@@ -93,9 +94,7 @@ func newEngine(ctx context.Context, a *wasm.Artifact, o *Options) (*engine, erro
 	}
 	e := &engine{artifact: a, machine: m}
 	var reading sync.WaitGroup
-	if o.likeStored() {
-		reading.Go(func() { e.readStored(o) })
-	}
+	reading.Go(func() { ahead(e) })
 	ended := o.step("machine code")
 	src := backendSource(nil)
 	src.Read = func() ([]byte, error) {
@@ -312,6 +311,25 @@ func (e *engine) freshCluster(ctx context.Context, o *Options) (*vfs.Memory, err
 		e.fresh = m
 	}
 	return e.fresh.Clone(), nil
+}
+
+// readAhead reads what a cluster of these options needs, as far as it is kept. What
+// goes wrong does so again when it is needed.
+func (e *engine) readAhead(ctx context.Context, o *Options) {
+	if o.likeStored() {
+		e.readStored(o)
+		return
+	}
+	if _, err := e.baseFiles(ctx, o); err != nil || o.Dir != "" {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer o.step("cluster's files")()
+	if m, err := e.keptCluster(ctx, o); err == nil {
+		m.Compact()
+		e.fresh = m
+	}
 }
 
 // keptKey names the image of a new cluster in the cache, by all that it comes

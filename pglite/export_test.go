@@ -31,7 +31,7 @@ func Fresh(ctx context.Context) (*vfs.Memory, error) {
 	fresh.Lock()
 	defer fresh.Unlock()
 	if fresh.dir == nil {
-		e, err := acquireEngine(ctx, &Options{})
+		e, err := acquireEngine(ctx, &Options{}, func(*engine) {})
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func Identity(c *Cluster) (id, nonce string, err error) {
 
 // StoredFile is where the user's cache has the process of a new cluster.
 func StoredFile(ctx context.Context) (string, error) {
-	e, err := acquireEngine(ctx, &Options{})
+	e, err := acquireEngine(ctx, &Options{}, func(*engine) {})
 	if err != nil {
 		return "", err
 	}

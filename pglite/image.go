@@ -92,7 +92,7 @@ func (i *Image) Write(w io.Writer) error {
 // snapshot.ErrCorrupt, snapshot.ErrFormat or snapshot.ErrProgram for what is no
 // image that can be used.
 func ReadImage(ctx context.Context, r io.Reader, o Options) (*Image, error) {
-	e, err := acquireEngine(ctx, &o)
+	e, err := acquireEngine(ctx, &o, func(e *engine) { _, _ = e.baseFiles(ctx, &o) }) // it fails again in readCluster
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Artifact struct {
 		sync.Mutex // guards also mapped, cleanup and notices once Load has returned
 		read       func(context.Context) error
 		done       bool
+		err        error
 	}
 }
 

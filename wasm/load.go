@@ -68,8 +68,8 @@ func (a *Artifact) find(ctx context.Context, o Options, embedded fs.FS) error {
 }
 
 // Fill reads and verifies the files of an artifact that was loaded with
-// Options.Later. They are there when it has returned nil, which it does at once
-// when they already are.
+// Options.Later. They are there when it has returned nil. All but the first call
+// return at once what that did.
 func (a *Artifact) Fill(ctx context.Context) error {
 	if err := a.fillOnce(ctx); err != nil {
 		return fmt.Errorf("wasm: %w", err)
@@ -80,15 +80,13 @@ func (a *Artifact) Fill(ctx context.Context) error {
 func (a *Artifact) fillOnce(ctx context.Context) error {
 	a.fill.Lock()
 	defer a.fill.Unlock()
-	if a.fill.done {
-		return nil
+	if !a.fill.done {
+		a.fill.done = true
+		if a.fill.err = a.fill.read(ctx); a.fill.err == nil {
+			a.fill.err = a.plant()
+		}
 	}
-	err := a.fill.read(ctx)
-	if err == nil {
-		err = a.plant()
-	}
-	a.fill.done = err == nil
-	return err
+	return a.fill.err
 }
 
 // openCache sets a.cache, or leaves it nil with a notice.
