@@ -52,6 +52,7 @@ type rig struct {
 	// allowed are the digests that a cut at this moment may leave: what is
 	// acknowledged, and what the statement that runs may come to.
 	allowed []string
+	last    string // the last statement of step
 }
 
 func newRig(t testing.TB, rng *rand.Rand, o vfs.CrashOptions) *rig {
@@ -112,6 +113,7 @@ func (r *rig) boot() {
 func (r *rig) step() error {
 	s := r.w.step()
 	for k, sql := range s.sql {
+		r.last = sql
 		next := r.w.model.clone()
 		if k == len(s.sql)-1 {
 			s.apply(next)
