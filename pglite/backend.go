@@ -54,6 +54,7 @@ type backend struct {
 	last       *Session             // whose state is in the guest; nil: nobody's
 	xacts      [2]uint32            // commits and rollbacks that the guest has pending
 
+	host     hosted
 	turn     chan struct{} // 1 deep: the baton is this backend's
 	timerDue atomic.Bool
 	signals  atomic.Uint32  // that wait to be delivered, a bit each
@@ -330,6 +331,12 @@ func (b *backend) enter() error {
 // leave gives both back. err is what came of what was done in between: after
 // a trap nobody else gets the baton.
 func (b *backend) leave(err error) {
+	b.giveUp(err)
+	b.mu.Unlock()
+}
+
+// giveUp is leave for the baton alone.
+func (b *backend) giveUp(err error) {
 	if lost(err) && b.mapped {
 		b.srv.crash(err)
 	}
@@ -337,7 +344,6 @@ func (b *backend) leave(err error) {
 		b.holding = false
 		b.srv.release(b)
 	}
-	b.mu.Unlock()
 }
 
 // --- what the guest calls ---

@@ -141,3 +141,23 @@ func TestSlowMessageHoldsNoBackend(t *testing.T) {
 	a.write([]byte("ct 1\x00"))
 	a.expect('Z', "TD(1)CZI")
 }
+
+// TestBatchIsOneTurn: what has come together runs together, and a batch that
+// comes in pieces does not wait for its end.
+func TestBatchIsOneTurn(t *testing.T) {
+	c := openCluster(t, nil)
+	r := rawConnect(t, c)
+	r.send(parse("s", "select 1"), &pgproto3.Sync{})
+	r.expect('Z', "1ZI")
+	batch := []pgproto3.FrontendMessage{bind("s"), &pgproto3.Describe{ObjectType: 'P'}, &pgproto3.Execute{}, &pgproto3.Sync{}}
+	before := c.Stats().Turns
+	r.send(batch...)
+	r.expect('Z', "2TD(1)CZI")
+	if n := c.Stats().Turns - before; n != 1 {
+		t.Errorf("a batch took %d turns", n)
+	}
+	r.send(bind("s"), &pgproto3.Execute{}, &pgproto3.Flush{}, bind("s"))
+	r.expect('C', "2D(1)C")
+	r.send(&pgproto3.Execute{}, &pgproto3.Sync{})
+	r.expect('Z', "2D(1)CZI")
+}

@@ -19,8 +19,9 @@ import (
 //     moment it maps the shared segment, runs on its own; and the flags that
 //     poke and raise store atomically.
 //  2. A backend asks for the baton and gives it up on the goroutine that has
-//     its backend.mu. It may hold the one without the other (while it waits),
-//     never the baton alone.
+//     its backend.mu, or on the coroutine that works for that one (see hosted).
+//     It may hold the one without the other (while it waits), never the baton
+//     alone.
 //  3. Whoever holds the baton never waits for anything but the guest: not for
 //     a client, a disk, a lock that is held while the baton is waited for.
 //     away, park and yield give it up and take it again.
@@ -46,8 +47,10 @@ type baton struct {
 		asleep []*backend // wait for a lightweight lock, or their group's leader
 		killed error
 		timer  *time.Timer // runs while there is a queue
+		runner
 	}
-	stats *batonStats
+	runners sync.WaitGroup
+	stats   *batonStats
 }
 
 const defaultSlice = time.Millisecond
@@ -136,7 +139,7 @@ func (t *baton) kill(err error) bool {
 	t.mu.killed = err
 	close(t.dead)
 	for _, b := range append(t.mu.queue, t.mu.asleep...) {
-		b.turn <- struct{}{}
+		t.wake(b)
 	}
 	t.mu.queue, t.mu.asleep = nil, nil
 	t.waiting.Store(0)
@@ -152,8 +155,13 @@ func (t *baton) running() *backend {
 
 func (t *baton) wait(b *backend) error {
 	began := clock()
-	<-b.turn
+	b.rest()
 	t.stats.waited.Add(clock() - began)
+	return t.granted(b)
+}
+
+// granted tells whether b, which has been woken, was given the baton.
+func (t *baton) granted(b *backend) error {
 	select {
 	case <-t.dead:
 		t.mu.Lock()
@@ -166,7 +174,7 @@ func (t *baton) wait(b *backend) error {
 	return nil
 }
 
-// enqueue, grant and pass REQUIRE mu.
+// enqueue, grant, pass and wake REQUIRE mu.
 func (t *baton) enqueue(b *backend) {
 	t.mu.queue = append(t.mu.queue, b)
 	t.waiting.Add(1)
@@ -206,7 +214,7 @@ func (t *baton) pass(b *backend) {
 	t.mu.queue = append(t.mu.queue[:0], t.mu.queue[1:]...)
 	t.waiting.Add(-1)
 	t.grant(next)
-	next.turn <- struct{}{}
+	t.wake(next)
 }
 
 // tick reminds a holder whose slice is over, as long as there is a queue.

@@ -143,3 +143,124 @@ func TestBatonKill(t *testing.T) {
 		}
 	})
 }
+
+// TestHosted lets goroutines work by do, some of which end, yield, or go away in
+// between, and holds to it that one works at a time, that all of their work is
+// done, and that the runner ends with the queue.
+func TestHosted(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	const sessions, rounds = 16, 200
+	baton := newBaton(0, new(batonStats))
+	var working, done, hosted int // by whoever holds the baton
+	var wg sync.WaitGroup
+	for k := range sessions {
+		rnd := rand.New(rand.NewPCG(seed, uint64(k)))
+		wg.Go(func() {
+			b := batonBackend()
+			b.srv = &server{baton: baton}
+			turn := func(begin bool) {
+				if working++; working != 1 {
+					t.Errorf("%d work at a time", working)
+				}
+				if begin && b.host.on {
+					hosted++
+				}
+			}
+			for range rounds {
+				err := b.do(func() error {
+					turn(true)
+					for range rnd.IntN(4) {
+						working--
+						if rnd.IntN(2) == 0 {
+							b.away(func() { time.Sleep(time.Duration(rnd.IntN(20)) * time.Microsecond) })
+						} else {
+							b.holding = false
+							b.resume(baton.yield(b))
+						}
+						turn(false)
+					}
+					working--
+					done++
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if b.host.stop != nil {
+				b.host.stop()
+			}
+		})
+	}
+	wg.Wait()
+	baton.runners.Wait()
+	if done != sessions*rounds || hosted == 0 {
+		t.Errorf("%d of %d pieces of work are done, %d of them by the runner", done, sessions*rounds, hosted)
+	}
+	if baton.running() != nil {
+		t.Error("somebody has kept it")
+	}
+}
+
+// TestHostedKill: kill ends what the runner was to run, begun or not, and who
+// has gone away when he comes back; each in its own goroutine's do.
+func TestHostedKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		baton := newBaton(0, new(batonStats))
+		dead := errors.New("dead")
+		fake := func() *backend { b := batonBackend(); b.srv = &server{baton: baton}; return b }
+		holder := fake()
+		if err := baton.acquire(holder); err != nil {
+			t.Fatal(err)
+		}
+		back := make(chan struct{})
+		steps := map[string]func(*backend){
+			"away":    func(b *backend) { b.away(func() { <-back }) },
+			"yields":  func(b *backend) { b.holding = false; b.resume(baton.yield(b)) },
+			"not yet": func(*backend) { t.Error("runs after kill") },
+		}
+		errs := make(chan error, len(steps))
+		submit := func(name string) {
+			go func() {
+				b := fake()
+				errs <- b.do(func() (err error) {
+					defer func() {
+						if e := recover(); e != nil { // as the guest's calls do
+							err = e.(error)
+						}
+					}()
+					steps[name](b)
+					return nil
+				})
+				b.host.stop()
+			}()
+			synctest.Wait()
+		}
+		submit("away")
+		submit("yields")
+		second := fake()
+		go func() {
+			if err := baton.acquire(second); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		baton.release(holder) // away goes away, yields waits for second
+		synctest.Wait()
+		if baton.running() != second {
+			t.Fatal("the queue has lost its order")
+		}
+		submit("not yet")
+		baton.kill(dead)
+		synctest.Wait()
+		close(back)
+		for range cap(errs) {
+			if err := <-errs; err != dead {
+				t.Errorf("got %v", err)
+			}
+		}
+		baton.release(second)
+		baton.runners.Wait()
+	})
+}

@@ -49,14 +49,15 @@ const maxForeign = 256
 
 // adopt makes the backend s's: what others left goes, what s has comes. An
 // *Error is a startup parameter that Postgres refuses.
-func (b *backend) adopt(s *Session) (err error) {
+func (b *backend) adopt(s *Session) error {
 	if b.last == s { // only s can have changed that
 		return nil
 	}
-	if err := b.enter(); err != nil {
-		return err
-	}
-	defer func() { b.leave(err) }()
+	return b.do(func() error { return b.takeOver(s) })
+}
+
+// takeOver is adopt for who has entered.
+func (b *backend) takeOver(s *Session) error {
 	b.signals.And(^uint32(1 << sigInt)) // came too late for the last one's statement
 	if b.last != nil && b.last.isClosed() {
 		if err := b.discardState(); err != nil {

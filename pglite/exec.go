@@ -140,10 +140,15 @@ func (b *backend) query(sql string) ([][]string, error) {
 // transaction whether the session needs this backend further on. The error may
 // be errAnswered, for the current message.
 func (b *backend) run(s *Session) (pinned bool, err error) {
-	if err := b.enter(); err != nil {
-		return false, err
-	}
-	defer func() { b.leave(err) }()
+	err = b.do(func() (err error) {
+		pinned, err = b.runBatch(s)
+		return err
+	})
+	return pinned, err
+}
+
+// runBatch is run for who has entered.
+func (b *backend) runBatch(s *Session) (pinned bool, err error) {
 	if err := s.c.Err(); err != nil { // what the backend holds may be on no disk
 		return false, err
 	}

@@ -101,4 +101,7 @@ func (b *backend) close() {
 	if b.inst != nil {
 		b.inst.Close()
 	}
+	if b.host.stop != nil && !b.host.on {
+		b.host.stop()
+	}
 }

@@ -218,6 +218,7 @@ func (s *server) drop() {
 		for _, b := range s.all() {
 			b.abandon()
 		}
+		s.runners.Wait()
 		s.free()
 	})
 	<-s.buried

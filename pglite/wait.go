@@ -13,6 +13,11 @@ func (b *backend) away(do func()) {
 	}
 	b.holding = false
 	b.srv.release(b)
+	if b.host.on {
+		b.host.yield(event{do: do})
+		b.resume(b.srv.granted(b))
+		return
+	}
 	do()
 	b.resume(b.srv.acquire(b))
 }
