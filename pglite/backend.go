@@ -111,7 +111,9 @@ func bootBackend(ctx context.Context, c *Cluster, s *server, first bool, want lo
 	b := newBackend(c, s, first, want)
 	b.mu.Lock()
 	defer func() { b.leave(err) }()
-	s.admit(b)
+	if err := s.admit(b); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			b.close()

@@ -146,6 +146,20 @@ func (t *baton) kill(err error) bool {
 	return true
 }
 
+// seize kills when its turn has come, so that no guest runs at that moment. It
+// tells whether nobody else was faster.
+func (t *baton) seize(err error) bool {
+	b := &backend{turn: make(chan struct{}, 1)} // stands in the queue for the host, and is no guest
+	return t.acquire(b) == nil && t.kill(err)
+}
+
+// reason is what kill was given, nil before.
+func (t *baton) reason() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.killed
+}
+
 // running is the backend that holds the baton, nil for none.
 func (t *baton) running() *backend {
 	t.mu.Lock()

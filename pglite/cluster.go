@@ -32,6 +32,7 @@ type Cluster struct {
 	frozen    *process           // the first server goes on from it; nil for a boot
 	who       *identity          // that it is to have; nil to leave it
 	vacuuming sync.WaitGroup     // keepTables, whose worker ends before the server does
+	marks     markSet
 
 	mu struct {
 		sync.Mutex
@@ -135,6 +136,11 @@ func (c *Cluster) openFiles(ctx context.Context, from *Image) error {
 	}
 	if err := c.ns.Mount(hostDir, c.hostFiles()); err != nil {
 		return err
+	}
+	for name, h := range c.markHandles() {
+		if err := c.ns.Mount(hostDir+"/"+name, h); err != nil {
+			return err
+		}
 	}
 	if !linear.CanShare {
 		return nil
@@ -275,6 +281,7 @@ func (c *Cluster) shut(ctx context.Context, to *Image) error {
 		defer close(c.closed)
 		c.idle()
 		c.pinger.close()
+		c.marks.close()
 		backends := c.pool.close(ErrClosed)
 		for _, s := range c.all() {
 			s.terminate()
@@ -327,7 +334,7 @@ func (c *Cluster) free() {
 		errs = append(errs, c.dir.close())
 	}
 	if c.mem != nil {
-		errs = append(errs, c.mem.Close())
+		errs = append(errs, c.marks.drop(), c.mem.Close())
 	}
 	if c.shm != nil {
 		errs = append(errs, c.shm.Close())

@@ -334,7 +334,7 @@ func (e *engine) readAhead(ctx context.Context, o *Options) {
 
 // keptKey names the image of a new cluster in the cache, by all that it comes
 // from but the artifact.
-var keptKey = fmt.Sprintf("cluster %x", sha256.Sum256([]byte(snapshot.Version+catalog.View+strings.Join(initdbArgs, " "))))
+var keptKey = fmt.Sprintf("cluster %x", sha256.Sum256([]byte(snapshot.Version+catalog.View+catalog.Marks+strings.Join(initdbArgs, " "))))
 
 // keptCluster makes a file tree of the cache's image. The error is
 // fs.ErrNotExist when it has none.

@@ -167,12 +167,19 @@ func (b *backend) runBatch(s *Session) (pinned bool, err error) {
 			return false, err
 		}
 	}
+	if b.srv.condemned.Load() {
+		s.answer = s.answer[:0]
+		return false, errCondemned
+	}
 	b.waitForClient(s.status)
 	if s.status != 'I' {
 		return false, nil
 	}
 	return b.pinned(s)
 }
+
+// errCondemned keeps back the answer of a session whose server ends.
+var errCondemned = errors.New("pglite: the server ends")
 
 // waitForClient leaves the guest as Postgres is while it waits for the next
 // message. PostgresMain does this at the top of its loop, which here runs only

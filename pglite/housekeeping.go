@@ -49,6 +49,13 @@ func (m *walMeter) wrote(c *vfs.Change) {
 	}
 }
 
+// cut begins anew: with the next thing that is written to the control file.
+func (m *walMeter) cut() {
+	m.record.Store(0)
+	m.at.Store(0)
+	m.checkpoint.Store(0)
+}
+
 // controlled looks at what was written to the control file. Other things than
 // checkpoints change it, too, such as recovery.
 func (m *walMeter) controlled(c *vfs.Change) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/howdahdb/howdah/runtime"
@@ -45,7 +46,10 @@ type server struct {
 		sync.Mutex
 		backends map[*backend]bool
 		pids     map[uint32]*backend // by the pid they go by, see become
+		over     bool                // nobody is admitted any more
+		last     func()              // to be run when nothing is left; may be nil
 	}
+	condemned atomic.Bool // it ends soon: nobody is answered any more
 	crashed   func(error) // told of a crash, once
 	session   func(pid uint32) *Session
 	waitedFor func()        // told that a backend waits for others to end
@@ -59,12 +63,16 @@ func newServer(ns *vfs.Namespace, shm *vfs.Shared, slice time.Duration, n *count
 	return s
 }
 
-// admit books a backend before it boots.
-func (s *server) admit(b *backend) {
+// admit books a backend before it boots, unless the server is going.
+func (s *server) admit(b *backend) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mu.over {
+		return errCrashed
+	}
 	s.mu.backends[b] = true
 	s.mu.pids[b.goesBy] = b
+	return nil
 }
 
 // dismiss forgets one that has ended.
@@ -215,13 +223,33 @@ func (s *server) crash(err error) {
 // the goroutines that are in its guests.
 func (s *server) drop() {
 	s.bury.Do(func() {
+		s.mu.Lock()
+		s.mu.over = true
+		last := s.mu.last
+		s.mu.Unlock()
 		for _, b := range s.all() {
 			b.abandon()
 		}
 		s.runners.Wait()
 		s.free()
+		if last != nil {
+			last()
+		}
+		close(s.buried)
 	})
 	<-s.buried
+}
+
+// beforeBurial has do run when nothing is left of the server, before another may
+// start; false when it is too late for that.
+func (s *server) beforeBurial(do func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.over {
+		return false
+	}
+	s.mu.last = do
+	return true
 }
 
 // free gives up shared memory. REQUIRES: no backend is left.
@@ -232,7 +260,6 @@ func (s *server) free() {
 	if p := s.segment.pages; p != nil {
 		_ = p.Close()
 	}
-	close(s.buried)
 }
 
 func (s *server) crashedNow() bool {

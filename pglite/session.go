@@ -239,6 +239,9 @@ func (s *Session) message(ctx context.Context) error {
 	if err == errAnswered {
 		err = s.ignore()
 	}
+	if err == errCondemned {
+		err = s.awaitEnd()
+	}
 	if derr := s.drain(); err == nil {
 		err = derr
 	}
@@ -268,6 +271,17 @@ func (s *Session) advance() (bool, error) {
 		return false, errGone
 	}
 	return true, s.readAhead()
+}
+
+// awaitEnd waits until nobody can connect to the session's server any more, and
+// tells why that is so.
+func (s *Session) awaitEnd() error {
+	select {
+	case <-s.b.srv.dead:
+		return s.b.srv.reason()
+	case <-s.c.done:
+		return s.c.stopped()
+	}
 }
 
 // idle gives the backend back after a transaction, unless it holds what can't
@@ -327,9 +341,12 @@ func (s *Session) failed(err error) error {
 		return err
 	}
 	var e *Error
+	var r rewound
 	switch {
 	case errors.As(err, &e):
 		_ = s.tell(asFatal(e).(*Error))
+	case errors.As(err, &r):
+		_ = s.tell(r.farewell())
 	case errors.Is(err, ErrClosed):
 		_ = s.tell(adminShutdown())
 	default:

@@ -56,6 +56,8 @@ type Stats struct {
 	// Crashes are backends that have ended their server, Recoveries starts that
 	// found the cluster not shut down.
 	Crashes, Recoveries uint64
+	// Rewinds are returns to a mark.
+	Rewinds uint64
 
 	// Memory in bytes: private pages of backends, shared memory, and the files
 	// of a cluster in memory, with what is shared with other clusters of the
@@ -75,6 +77,7 @@ type counters struct {
 	checkpointed        atomic.Int64
 	vacuum              vacuumStats
 	crashes, recoveries atomic.Uint64
+	rewinds             atomic.Uint64
 }
 
 // CountRefused counts a client that a server in front of the cluster has turned
@@ -125,7 +128,7 @@ func (c *Cluster) Stats() Stats {
 		CheckpointsFailed: n.checkpointsFailed.Load(), CheckpointTime: time.Duration(n.checkpointed.Load()),
 		Autovacuums: n.vacuum.vacuums.Load(), Autoanalyzes: n.vacuum.analyzes.Load(),
 		AutovacuumsCanceled: n.vacuum.canceled.Load(), AutovacuumsFailed: n.vacuum.failed.Load(), AutovacuumTime: time.Duration(n.vacuum.took.Load()),
-		Crashes: n.crashes.Load(), Recoveries: n.recoveries.Load(),
+		Crashes: n.crashes.Load(), Recoveries: n.recoveries.Load(), Rewinds: n.rewinds.Load(),
 		FileMemory: uint64(c.mem.Mapped()),
 	}
 	c.mu.Lock()

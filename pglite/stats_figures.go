@@ -53,6 +53,7 @@ var figures = [...]struct {
 	{"autovacuum_seconds", true, "seconds", "time that autovacuum has spent on tables", func(s *Stats) float64 { return s.AutovacuumTime.Seconds() }},
 	{"crashes", true, "", "backends that have crashed and ended all sessions", func(s *Stats) float64 { return float64(s.Crashes) }},
 	{"recoveries", true, "", "starts that had to recover from WAL", func(s *Stats) float64 { return float64(s.Recoveries) }},
+	{"rewinds", true, "", "returns to a mark", func(s *Stats) float64 { return float64(s.Rewinds) }},
 	{"memory_private_bytes", false, "bytes", "memory that backends have for themselves", func(s *Stats) float64 { return float64(s.PrivateMemory) }},
 	{"memory_shared_bytes", false, "bytes", "memory that backends share", func(s *Stats) float64 { return float64(s.SharedMemory) }},
 	{"memory_files_bytes", false, "bytes", "memory of files that are kept there", func(s *Stats) float64 { return float64(s.FileMemory) }},

@@ -17,7 +17,7 @@ const postmasterPipe = "postmaster"
 
 // hostFiles are in hostDir.
 func (c *Cluster) hostFiles() *vfs.Virtual {
-	return vfs.NewVirtual(map[string]func() []byte{"stat": c.statFile, postmasterPipe: nil})
+	return vfs.NewVirtual(map[string]func() []byte{"stat": c.statFile, "marks": c.marksFile, postmasterPipe: nil})
 }
 
 // statFile is the figures as the view takes them.

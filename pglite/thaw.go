@@ -111,7 +111,9 @@ func (p *process) thaw(ctx context.Context, c *Cluster, s *server) (_ *backend, 
 	b.exitAt, b.localLatch = p.exitAt, p.localLatch
 	b.mu.Lock()
 	defer func() { b.leave(err) }()
-	s.admit(b)
+	if err := s.admit(b); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			b.close()

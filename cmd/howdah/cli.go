@@ -22,6 +22,10 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Serve a database until SIGINT or SIGTERM."`
 	Run      runCmd      `cmd:"" help:"Run a command with a throw-away database."`
 	Fork     forkCmd     `cmd:"" help:"Serve a copy of a running server."`
+	Mark     markCmd     `cmd:"" help:"Name this moment of a server in memory."`
+	Rewind   rewindCmd   `cmd:"" help:"Take a server back to a mark."`
+	Marks    marksCmd    `cmd:"" help:"List a server's marks and what they cost."`
+	Unmark   unmarkCmd   `cmd:"" help:"Drop a mark."`
 	Snapshot snapshotCmd `cmd:"" help:"Save, load and inspect copies of databases."`
 	Fetch    fetchCmd    `cmd:"" help:"Fetch the PGlite artifact, for use offline."`
 	Version  versionCmd  `cmd:"" help:"Print versions."`
@@ -65,7 +69,7 @@ func printHelp(o kong.HelpOptions, ctx *kong.Context) error {
 // that is not set, which is what files of services and containers mean by it.
 func ignoreEmptyVariables() {
 	for _, entry := range os.Environ() {
-		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "HOWDAH_") && value == "" {
+		if name, value, _ := strings.Cut(entry, "="); (strings.HasPrefix(name, "HOWDAH_") || name == "DATABASE_URL") && value == "" {
 			os.Unsetenv(name)
 		}
 	}
