@@ -28,6 +28,8 @@ var (
 	ErrMarkExists = errors.New("pglite: there is a mark of this name")
 	// ErrMarkName is returned for a name that no mark can have.
 	ErrMarkName = errors.New("pglite: the name of a mark is up to 63 letters, digits, '_', '.' and '-', and begins with one of the first three")
+	// ErrOnDirectory is returned for a cluster on a directory.
+	ErrOnDirectory = errors.New("pglite: marks are of clusters in memory; on a directory, save a snapshot and load it into another one")
 	// ErrTooManyMarks is returned by Mark when there are as many as there may be.
 	ErrTooManyMarks = fmt.Errorf("pglite: there are %d marks, and no room for more: drop one", maxMarks)
 )
@@ -107,12 +109,10 @@ func (c *Cluster) Unmark(name string) error {
 // blocks.
 func (c *Cluster) marksHere() error {
 	if c.dir != nil {
-		return fmt.Errorf("%w; keep a snapshot of %s and load it into another directory", errOnDirectory, c.dir.path)
+		return fmt.Errorf("%w: %s", ErrOnDirectory, c.dir.path)
 	}
 	return nil
 }
-
-var errOnDirectory = errors.New("pglite: marks are of clusters in memory")
 
 // free tells whether a mark can have the name.
 func (m *markSet) free(name string) error {

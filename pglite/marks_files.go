@@ -81,7 +81,7 @@ func markErrno(err error) error {
 		errno syscall.Errno
 	}{
 		{ErrNoMark, syscall.ENOENT}, {ErrMarkExists, syscall.EEXIST}, {ErrMarkName, syscall.EINVAL},
-		{ErrTooManyMarks, syscall.ENOSPC}, {errOnDirectory, syscall.EROFS},
+		{ErrTooManyMarks, syscall.ENOSPC}, {ErrOnDirectory, syscall.EROFS},
 	} {
 		if errors.Is(err, x.err) {
 			return x.errno

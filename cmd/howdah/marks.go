@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
+	"os"
 	"text/tabwriter"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/howdahdb/howdah/pglite/mark"
 )
 
 // serverFlag is the server that a command speaks to.
@@ -17,10 +15,22 @@ type serverFlag struct {
 	URL string `env:"DATABASE_URL" required:"" placeholder:"URL" help:"The server, for a superuser: postgres://… Within howdah run there is no need to say."`
 }
 
+func (f serverFlag) server() mark.Server { return mark.Server{URL: f.URL} }
+
 // markArg is the mark that a command is about.
 type markArg struct {
 	Name string `arg:"" help:"The mark."`
 	serverFlag
+}
+
+// apply does something with the mark. What fails is the user's to correct.
+func (a *markArg) apply(do func(ctx context.Context, name string) error) error {
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	if err := do(ctx, a.Name); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 type markCmd struct{ markArg }
@@ -41,13 +51,11 @@ Examples:
 `
 }
 
-func (c *markCmd) Run() error {
-	return c.markArg.call("howdah_mark")
-}
+func (c *markCmd) Run() error { return c.apply(c.server().Set) }
 
 type unmarkCmd struct{ markArg }
 
-func (c *unmarkCmd) Run() error { return c.markArg.call("howdah_unmark") }
+func (c *unmarkCmd) Run() error { return c.apply(c.server().Drop) }
 
 type rewindCmd struct{ markArg }
 
@@ -62,39 +70,7 @@ Examples:
 `
 }
 
-func (c *rewindCmd) Run() error {
-	ctx, stop := untilSignal(context.Background())
-	defer stop()
-	conn, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := rewinds(ctx, conn)
-	if err == nil {
-		_, err = conn.Exec(ctx, "select howdah_rewind($1)", c.Name)
-	}
-	_ = conn.Close(context.WithoutCancel(ctx)) // it has ended by itself
-	const adminShutdown = "57P01"
-	if e := (*pgconn.PgError)(nil); !errors.As(err, &e) || e.Code != adminShutdown {
-		return c.explain(err)
-	}
-	if conn, err = c.connect(ctx); err != nil {
-		return err
-	}
-	after, err := rewinds(ctx, conn)
-	if err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))); err != nil {
-		return err
-	}
-	if after == before {
-		return errors.New("somebody else has ended the session; the server has not gone back")
-	}
-	return nil
-}
-
-func rewinds(ctx context.Context, conn *pgx.Conn) (n float64, err error) {
-	err = conn.QueryRow(ctx, "select value from howdah_stat where name = 'rewinds'").Scan(&n)
-	return n, err
-}
+func (c *rewindCmd) Run() error { return c.apply(c.server().Rewind) }
 
 type marksCmd struct{ serverFlag }
 
@@ -107,75 +83,14 @@ other marks; OWN is what becomes free when this one is dropped (howdah unmark).
 func (c *marksCmd) Run() error {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
-	conn, err := c.connect(ctx)
+	all, err := c.server().List(ctx)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	rows, err := conn.Query(ctx, "select name, taken, bytes, own_bytes from howdah_marks order by taken, name")
-	if err != nil {
-		return err
-	}
-	var out strings.Builder
-	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tTAKEN\tSIZE\tOWN")
-	var name string
-	var taken time.Time
-	var bytes, own int64
-	if _, err := pgx.ForEachRow(rows, []any{&name, &taken, &bytes, &own}, func() error {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, taken.Local().Format(time.DateTime), megabytes(bytes), megabytes(own))
-		return nil
-	}); err != nil {
-		return err
+	for _, m := range all {
+		fmt.Fprintf(w, "%s\t%s\t%.1f MB\t%.1f MB\n", m.Name, m.Taken.Local().Format(time.DateTime), float64(m.Bytes)/1e6, float64(m.OwnBytes)/1e6)
 	}
-	w.Flush() // to a builder
-	fmt.Print(out.String())
-	return nil
-}
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
-
-// call has the server run a function on the mark.
-func (a *markArg) call(function string) error {
-	ctx, stop := untilSignal(context.Background())
-	defer stop()
-	conn, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, "select "+function+"($1)", a.Name)
-	return a.explain(err)
-}
-
-func (f *serverFlag) connect(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := pgx.Connect(ctx, f.URL)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return conn, nil
-}
-
-// explain says in the words of this command what the server has refused, which it
-// can only say by an errno.
-func (a *markArg) explain(err error) error {
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch {
-	case strings.Contains(e.Message, "Read-only file system"):
-		return usagef("the server is on a directory, and only one in memory can go back: use howdah snapshot save and load")
-	case strings.Contains(e.Message, "Invalid argument"):
-		return usagef("the name of a mark is up to 63 letters, digits, '_', '.' and '-', and begins with one of the first three")
-	case e.Code == "58P01": // undefined_file
-		return usagef("there is no mark %q; howdah marks lists them", a.Name)
-	case e.Code == "58P02": // duplicate_file
-		return usagef("there is a mark %q already; howdah unmark drops it", a.Name)
-	case e.Code == "53100": // disk_full
-		return usagef("there are as many marks as a server can have; howdah unmark drops one")
-	case e.Code == "42883": // undefined_function
-		return usagef("the database comes from a version that knows no marks, or is of no howdah")
-	}
-	return usageError{err}
+	return w.Flush()
 }
