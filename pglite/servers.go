@@ -63,6 +63,11 @@ func (c *Cluster) start(ctx context.Context, s *server, want login) (*backend, e
 	if err != nil {
 		return nil, err
 	}
+	if !clean {
+		if err := removeTemporary(c.ns); err != nil {
+			return nil, err
+		}
+	}
 	s.atStart.files = s.lookAtFiles()
 	ended := c.o.step("boot the backend")
 	b, err := bootBackend(ctx, c, s, true, want)
