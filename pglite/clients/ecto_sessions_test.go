@@ -7,8 +7,13 @@ import "fmt"
 // savepoint around each query, so that an error does not end the transaction,
 // and ROLLBACK behind it.
 func talkSandbox(c *conversation) {
+	c.connect("migrations").schema()
+	talkTemplated(c)
+}
+
+// talkTemplated is that of one whose tables are there already.
+func talkTemplated(c *conversation) {
 	repo, outside := c.connect("repo"), c.connect("outside")
-	outside.schema()
 	for range 2 {
 		repo.checkout()
 		repo.insertUser("ada@example.org", 36)

@@ -90,3 +90,17 @@ func postgresClient(t testing.TB, name string) string {
 	}
 	return slices.Max(found)
 }
+
+// Python returns the path of a python3 that can import a module: the one on PATH,
+// or the system's, which has what the distribution's packages install.
+func Python(t testing.TB, module string) string {
+	t.Helper()
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		path, err := exec.LookPath(name)
+		if err == nil && exec.Command(path, "-c", "import "+module).Run() == nil {
+			return path
+		}
+	}
+	Missing(t, "needs python3 with the module %s (Debian: python3-%[1]s)", module)
+	return ""
+}
