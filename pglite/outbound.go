@@ -95,6 +95,10 @@ const maxAnswer = 64 << 10
 // client while others run.
 func (s *Session) write(p []byte) {
 	s.split.scan(p)
+	if s.b.srv.condemned.Load() { // errCondemned keeps back the rest
+		s.answer = s.answer[:0]
+		return
+	}
 	if len(s.answer) < maxAnswer && !s.urgent && time.Since(s.flushed) < flushAfter {
 		return
 	}

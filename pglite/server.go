@@ -214,7 +214,8 @@ func (s *server) foundAt(b *backend, at uint32) error {
 // crash ends the server after a backend has trapped: what that one held in
 // shared memory nobody can tell. The first reason counts.
 func (s *server) crash(err error) {
-	if s.kill(errors.Join(errCrashed, err)) && s.crashed != nil {
+	// The trap is only told: with it in the chain it would be that of others, too.
+	if s.kill(fmt.Errorf("%w: %v", errCrashed, err)) && s.crashed != nil {
 		s.crashed(err)
 	}
 }
