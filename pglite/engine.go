@@ -34,6 +34,7 @@ type engine struct {
 	machine  *runtime.Machine
 	backend  *runtime.Program
 	untidy   atomic.Bool // something was loaded since the last trim
+	mapped   sync.Once   // mapCode
 	trimming sync.WaitGroup
 
 	base struct {
@@ -170,11 +171,6 @@ func (e *engine) trim() {
 		e.trimming.Go(debug.FreeOSMemory)
 	}
 }
-
-// rest takes the pages of mapped files out of this process, which come back from
-// the page cache when they are read: of the stored process' files a login leaves
-// some 10 MB.
-func (e *engine) rest() { e.artifact.Unload() }
 
 // retain takes another share.
 func (e *engine) retain() *engine {

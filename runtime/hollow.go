@@ -81,7 +81,8 @@ func (m *Machine) keptHollow(src *Source) ([]byte, error) {
 func (p *Program) load(hollow []byte) error {
 	ended, end := context.WithCancel(context.Background())
 	end()
-	err := p.compile(ended, hollow)
+	pages, err := addedCode(func() error { return p.compile(ended, hollow) })
+	p.pages = pages
 	if errors.Is(err, context.Canceled) {
 		return errNoCode
 	}

@@ -75,6 +75,7 @@ type Program struct {
 	src     Source
 	info    *wasmfile.Module
 	code    wazero.CompiledModule
+	pages   codePages         // of code, when it was loaded
 	table   uint32            // index of the first TableFunc
 	slots   map[string]uint32 // TableFunc name -> table index
 	adder   wazero.CompiledModule

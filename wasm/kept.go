@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,13 +17,24 @@ import (
 // keep the same the last one wins; without a folder for machine code nothing is
 // kept.
 func (a *Artifact) Keep(key string, data []byte) error {
+	return a.KeepFrom(key, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// KeepFrom is Keep for what content writes.
+func (a *Artifact) KeepFrom(key string, content func(io.Writer) error) error {
 	folder, name := a.keptAt(key)
 	if folder == "" {
 		return nil
 	}
 	err := os.MkdirAll(folder, 0o700)
 	if err == nil {
-		err = writeFiles(folder, map[string][]byte{name: data}, 0o600)
+		err = writeContent(folder, name, 0o600, content)
+	}
+	if err == nil {
+		err = syncDir(folder)
 	}
 	if err != nil {
 		return fmt.Errorf("wasm: keep %s: %w", key, err)
@@ -55,6 +67,18 @@ func (a *Artifact) MapKept(key string) (f *os.File, data []byte, err error) {
 	a.mapped = append(a.mapped, data)
 	a.cleanup = append(a.cleanup, f.Close, func() error { unmap(); return nil })
 	return f, data, nil
+}
+
+// Forget removes what is kept under the key, if anything is.
+func (a *Artifact) Forget(key string) error {
+	folder, name := a.keptAt(key)
+	if folder == "" {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("wasm: forget %s: %w", key, err)
+	}
+	return nil
 }
 
 // openPrivate opens a file of the cache that nobody else could have written.

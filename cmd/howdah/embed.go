@@ -44,6 +44,8 @@ func (c *embedCmd) Run() (err error) {
 		Extensions: c.Extensions,
 		Logger:     log,
 		Progress:   report,
+		// An idle cluster puts into the cache what only a running one needs.
+		NoHousekeeping: true,
 	}
 	cluster, err := pglite.Open(ctx, options)
 	if err != nil {
