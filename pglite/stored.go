@@ -18,7 +18,7 @@ import (
 type stored struct {
 	sync.Mutex
 	process *process // nil: not open
-	given   bool     // there is none to be had
+	none    bool     // there is none to be had
 
 	// What readStored has found.
 	file  *os.File
@@ -57,7 +57,7 @@ func (e *engine) storedProcess(ctx context.Context, o *Options) (*process, error
 	s := &e.stored
 	s.Lock()
 	defer s.Unlock()
-	if s.process != nil || s.given {
+	if s.process != nil || s.none {
 		return s.process, nil
 	}
 	err := e.openStored(o)
@@ -74,7 +74,7 @@ func (e *engine) storedProcess(ctx context.Context, o *Options) (*process, error
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		s.given = true
+		s.none = true
 		o.Logger.Warn().Err(err).Msg("no image of a new server can be had; it boots")
 	}
 	return s.process, nil
