@@ -1,7 +1,5 @@
 package wasmfile
 
-import "fmt"
-
 // hollowSection is the custom section by which a hollow module tells whose it
 // is.
 const hollowSection = "howdah.hollow"
@@ -12,6 +10,9 @@ const hollowSection = "howdah.hollow"
 // in their code only the hollow ones differ, too. Custom sections are dropped
 // but for "dylink.0".
 func Hollow(b, sum []byte) ([]byte, error) {
+	if _, err := Parse(b); err != nil {
+		return nil, err
+	}
 	secs, err := splitSections(b)
 	if err != nil {
 		return nil, err
@@ -33,9 +34,5 @@ func Hollow(b, sum []byte) ([]byte, error) {
 		}
 		out = appendSection(out, s.id, s.content)
 	}
-	out = appendSection(out, secCustom, append(appendName(nil, hollowSection), sum...))
-	if _, err := Parse(out); err != nil {
-		return nil, fmt.Errorf("wasm: hollow: %w", err)
-	}
-	return out, nil
+	return appendSection(out, secCustom, append(appendName(nil, hollowSection), sum...)), nil
 }
