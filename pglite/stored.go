@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"github.com/rs/zerolog"
+
 	"github.com/howdahdb/howdah/runtime/snapshot"
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
@@ -99,7 +101,8 @@ func (e *engine) openStored(o *Options) (err error) {
 // makeStored boots a cluster and keeps its process.
 func (e *engine) makeStored(ctx context.Context, o *Options) error {
 	c, err := open(ctx, Options{
-		Artifact: o.Artifact, CacheDir: o.CacheDir, Logger: o.Logger, Progress: o.Progress, Trace: o.Trace,
+		Artifact: o.Artifact, CacheDir: o.CacheDir, Progress: o.Progress, Trace: o.Trace,
+		Logger:         o.Logger.Level(max(o.Logger.GetLevel(), zerolog.WarnLevel)), // its checkpoints are nobody's business
 		NoHousekeeping: true, booted: true,
 	}, nil, nil)
 	if err != nil {
