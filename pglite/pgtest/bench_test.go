@@ -28,3 +28,23 @@ func BenchmarkNew(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFork is a fork of a migrated database from Fork to the end of its test, with a
+// query between.
+func BenchmarkFork(b *testing.B) {
+	db := pgtest.New(b, migrated)
+	if _, err := db.SQL().Exec(insertBook, "Kipling", "Kim"); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, failed := runFake("BenchmarkFork", func(t testing.TB) {
+			if n := count(t, db.Fork(t).SQL(), "books"); n != 1 {
+				t.Fatalf("%d books", n)
+			}
+		})
+		if failed {
+			b.Fatal("the fork's test has failed")
+		}
+	}
+}

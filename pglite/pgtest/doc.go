@@ -19,6 +19,13 @@
 // find it in the cache, until one of the files changes. An option reads its files
 // once: make it once, in a variable of the package.
 //
+// # Subtests
+//
+// What a test has made the subtests can begin with: db.Fork(t) gives each of them a
+// copy of its own. There is no going back, as [pglite.Cluster.Rewind] does for
+// programs that have one server: it ends all connections, and nothing could run in
+// parallel.
+//
 // # The end of a test
 //
 // t.Cleanup closes the pools, then the listener, then the cluster. A connection

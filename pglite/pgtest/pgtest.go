@@ -37,6 +37,27 @@ func New(t testing.TB, options ...Option) *DB {
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
+	return c.open(t, i)
+}
+
+// Fork gives t, most often a subtest, a database of its own that begins with what
+// is committed in db at this moment; what is in the middle of a transaction is not
+// in it, and unlogged tables are empty. Neither sees the other from then on, so
+// subtests may run in parallel, and db and its connections go on. It takes some 25
+// ms: New is faster for what a template can hold.
+func (db *DB) Fork(t testing.TB) *DB {
+	t.Helper()
+	i, err := db.cluster.Fork(t.Context())
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	defer i.Close() // its clone keeps what it needs
+	return db.config.open(t, i)
+}
+
+// open starts the database of a test.
+func (c *config) open(t testing.TB, i *pglite.Image) *DB {
+	t.Helper()
 	cluster, err := i.Open(t.Context(), pglite.Options{Settings: c.options.Settings})
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
