@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/driver"
+	"github.com/howdahdb/howdah/pglite/internal/need"
 )
 
 // ended tells how a session has ended that was open.
@@ -278,5 +282,75 @@ func TestRewindEverybody(t *testing.T) {
 			t.Errorf("it is told %v", err)
 		}
 	})
+	sound(t, c)
+}
+
+// TestRewindInTrouble goes back while backends crash, clients come and go, others
+// go back too, and whoever has asked for it gives up: in the end the cluster is at
+// a mark, whole.
+func TestRewindInTrouble(t *testing.T) {
+	c := openCluster(t, manyBackends)
+	exec(t, connect(t, c, nil), "create table t as select 'mark' as v, i from generate_series(1, 1000) i; create index on t (v, i)")
+	for _, name := range []string{"m", "n"} {
+		if err := c.Mark(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, connect(t, c, nil), "insert into t values ('second', 0)")
+	}
+	seed := pickSeed(t)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for round := range need.Choose(8, 200) {
+		victim, writer := connect(t, c, nil), connect(t, c, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		after := func(do func()) {
+			pause := time.Duration(rng.IntN(20)) * time.Millisecond
+			wg.Go(func() { time.Sleep(pause); do() })
+		}
+		if err := pglite.TrapNext(c, victim.PgConn().PID()); err == nil {
+			after(func() { _, _ = victim.Exec(context.Background(), "select 1") })
+		}
+		after(func() {
+			for k := range 20 {
+				if _, err := writer.Exec(context.Background(), fmt.Sprintf("insert into t values ('late', %d)", k)); err != nil {
+					return
+				}
+			}
+		})
+		for _, name := range []string{"m", "n"} {
+			after(func() {
+				if err := c.Rewind(ctx, name); err != nil && !errors.Is(err, context.Canceled) {
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		after(func() {
+			config, err := driver.ConnConfig(c)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if conn, err := pgx.ConnectConfig(context.Background(), config); err == nil {
+				_ = conn.Close(context.Background())
+			} else if s := code(err); s != "57P01" && s != "57P02" {
+				t.Errorf("round %d: a login fails with %v", round, err)
+			}
+		})
+		if rng.IntN(3) == 0 {
+			after(cancel)
+		}
+		wg.Wait()
+		cancel()
+		before := c.Stats().Rewinds
+		if err := c.Rewind(t.Context(), "m"); err != nil { // waits for those that were given up
+			t.Fatal(err)
+		}
+		if after := c.Stats().Rewinds; after <= before {
+			t.Errorf("round %d: %d rewinds after %d", round, after, before)
+		}
+		if got := value(t, connect(t, c, nil), "select concat_ws(' ', count(*), min(v), max(v)) from t"); got != "1000 mark mark" {
+			t.Errorf("round %d: there is %s", round, got)
+		}
+	}
 	sound(t, c)
 }
