@@ -1,10 +1,13 @@
 package pglite_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/howdahdb/howdah/pglite"
 )
 
 // TestStatementsInFailedBatch: while the guest skips to Sync, nothing is done
@@ -160,4 +163,19 @@ func TestBatchIsOneTurn(t *testing.T) {
 	r.expect('C', "2D(1)C")
 	r.send(&pgproto3.Execute{}, &pgproto3.Sync{})
 	r.expect('Z', "2D(1)CZI")
+}
+
+// TestAnswerBeforeNextStatement: a client that sends ahead has the answer to one
+// statement while the next one runs.
+func TestAnswerBeforeNextStatement(t *testing.T) {
+	c := openCluster(t, func(o *pglite.Options) { o.MaxBackends = 2 })
+	r, other := rawConnect(t, c), connect(t, c, nil)
+	for _, long := range []string{"select pg_sleep(1e6)", "select count(*) from generate_series(1, 1e5) a, generate_series(1, 1e5) b"} {
+		r.send(query("select pg_backend_pid()"), query(long))
+		pid := strings.TrimSuffix(strings.TrimPrefix(r.until('Z'), "TD("), ")CZI")
+		exec(t, other, "select pg_cancel_backend("+pid+")")
+		if got := r.until('Z'); !strings.HasSuffix(got, "E(57014)ZI") {
+			t.Errorf("%s: got %q", long, got)
+		}
+	}
 }

@@ -82,7 +82,42 @@ func (s *Session) flush() error {
 	return s.gone()
 }
 
-// flushAfter bounds how long an answer waits in the client's buffer while the
+// flushSoon is flush for a client that has sent more: within flushAfter, lest the
+// answer to one statement wait for the end of the next.
+func (s *Session) flushSoon() {
+	s.out.Lock()
+	defer s.out.Unlock()
+	switch {
+	case s.out.soon || s.out.err != nil:
+		return
+	case s.out.late == nil:
+		s.out.late = time.AfterFunc(flushAfter, s.flushLate)
+	default:
+		s.out.late.Reset(flushAfter)
+	}
+	s.out.soon = true
+}
+
+func (s *Session) flushLate() {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.soon && s.out.err == nil {
+		s.out.err = s.cl.Flush()
+	}
+	s.out.soon = false
+}
+
+// flushNoMore ends what flushSoon has begun.
+func (s *Session) flushNoMore() {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if s.out.soon {
+		s.out.late.Stop()
+		s.out.soon = false
+	}
+}
+
+// flushAfter bounds how long an answer waits in the client's buffer while a
 // statement goes on.
 const flushAfter = 20 * time.Millisecond
 

@@ -13,9 +13,8 @@ import (
 
 // Client is the byte stream of a connected client after its startup. Read and
 // Buffered are called by the goroutine that serves the session; Write and Flush
-// one at a time by that and, when a time-out ends an idle session, by another,
-// which then calls Close if there is one: it makes Read fail and lets what was
-// written out, within a bounded time.
+// one at a time by that and others. Who ends an idle session calls Close if there
+// is one: it makes Read fail and lets what was written out, within a bounded time.
 type Client interface {
 	io.Reader // frontend messages; blocks
 	io.Writer // backend messages, buffered
@@ -60,7 +59,9 @@ type Session struct {
 	out struct { // what goes to the client; the idle pump writes, too (never held by who has the baton)
 		sync.Mutex
 		err  error
-		last bool // FATAL was said
+		last bool        // FATAL was said
+		soon bool        // late is running
+		late *time.Timer // flushes, see flushSoon
 	}
 
 	mu struct {
@@ -181,6 +182,8 @@ func (s *Session) serve(ctx context.Context) error {
 			if err := s.flush(); err != nil {
 				return err
 			}
+		} else {
+			s.flushSoon()
 		}
 		if err := s.in.next(); err != nil {
 			return errGone // an invalid length, too: Postgres hangs up without a word
@@ -422,6 +425,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.c.leave(s)
+	s.flushNoMore()
 	if s.b == nil {
 		s.b = s.c.pool.reclaim(s)
 	}
