@@ -217,6 +217,9 @@ func (b *backend) resolve() (err error) {
 			return err
 		}
 	}
+	if a.interruptPending != interruptPendingAddr {
+		return fmt.Errorf("pglite: InterruptPending is at %d, expected %d", a.interruptPending, interruptPendingAddr)
+	}
 	for name, p := range map[string]*runtime.Function{
 		"PostgresMainLoopOnce": &f.loopOnce, "PostgresMainLongJmp": &f.longJmp,
 		"PostgresSendReadyForQueryIfNecessary": &f.readyIfNecessary,

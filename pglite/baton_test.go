@@ -154,6 +154,10 @@ func TestHosted(t *testing.T) {
 	baton := newBaton(0, new(batonStats))
 	var working, done, hosted int // by whoever holds the baton
 	var wg sync.WaitGroup
+	first := batonBackend() // holds it until there is a queue
+	if err := baton.acquire(first); err != nil {
+		t.Fatal(err)
+	}
 	for k := range sessions {
 		rnd := rand.New(rand.NewPCG(seed, uint64(k)))
 		wg.Go(func() {
@@ -193,6 +197,10 @@ func TestHosted(t *testing.T) {
 			}
 		})
 	}
+	for baton.waiting.Load() < sessions {
+		time.Sleep(time.Millisecond)
+	}
+	baton.release(first)
 	wg.Wait()
 	baton.runners.Wait()
 	if done != sessions*rounds || hosted == 0 {

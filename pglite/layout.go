@@ -2,6 +2,7 @@ package pglite
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/howdahdb/howdah/runtime"
 	"github.com/howdahdb/howdah/runtime/wasmfile"
@@ -17,7 +18,7 @@ const layoutHash = "5256d9ac379f631355f41ab30291e6a6d9f854242b5ee2a2d0940e28041d
 // rewrittenHash is the sha256 of what backendSource makes of it. It names machine
 // code and memory images in caches: when anything about the rewriting changes,
 // this has to. TestRewrittenHash tells, and so does a start with an empty cache.
-const rewrittenHash = "8e5c62d8ef6117f616ce878b9d4d543b2637800a7f0f74425f2857d929457167"
+const rewrittenHash = "45bf31702d51ede5ec14c5e95556fc0450a5bee10ab8436a9c5b70210bbffcd2"
 
 const (
 	// userNameAddr is the name that pgl_getpwuid answers with, a C string of
@@ -148,6 +149,38 @@ var pidPatches = []wasmfile.Patch{
 		New: []byte{0x41, 0xbc, 0x94, 0xab, 0x01, 0x28, 0x02, 0x00, 0x28, 0x02, 0x2c, 0x1a, 0x41, 0x01}},
 }
 
+// interruptPendingAddr is InterruptPending, which counts down (see breathe);
+// queryCancelPendingAddr, the next variable, is QueryCancelPending.
+const interruptPendingAddr = 2875472
+
+// breath is how many of Postgres' interrupt checks a guest passes between two
+// calls of the host. The collector of the Go runtime can't stop a goroutine in
+// machine code of wazero, and stops all others until it has: a query that only
+// computes would have the whole process wait for its end. So InterruptPending is
+// never 0 for long, and ProcessInterrupts, which every check then calls, counts
+// down in it. Whoever wants to be heard at once sets it to 1, as Postgres does; a
+// store of the guest's that gets in the way delays that by a breath.
+var breath = &wasmfile.Countdown{Addr: interruptPendingAddr, Start: 256}
+
+// pendingPatches let those who do not call ProcessInterrupts, but give up what
+// they do when InterruptPending is set, look at QueryCancelPending instead:
+// vacuum_delay_point (src/backend/commands/vacuum.c) and spgdoinsert
+// (src/backend/access/spgist/spgdoinsert.c), which would try for ever.
+var pendingPatches = []wasmfile.Patch{
+	pendingPatch("vacuum_delay_point", 0x0d, 0x00, 0x41, 0xc4),
+	pendingPatch("spgdoinsert begins", 0x45, 0x04, 0x40, 0x41, 0x02),
+	pendingPatch("spgdoinsert goes on", 0x0d, 0x04, 0x02, 0x40, 0x02, 0x40),
+	pendingPatch("spgdoinsert splits", 0x0d, 0x13),
+	pendingPatch("spgdoinsert adds a node", 0x0d, 0x12),
+	pendingPatch("spgdoinsert ends", 0x45, 0x0d, 0x00, 0x0b),
+}
+
+// pendingPatch replaces the load of InterruptPending before some code.
+func pendingPatch(name string, behind ...byte) wasmfile.Patch {
+	load := func(low byte) []byte { return append([]byte{0x41, low, 0xc0, 0xaf, 0x01, 0x28, 0x02, 0x00}, behind...) }
+	return wasmfile.Patch{Name: "InterruptPending where " + name, Count: 1, Old: load(0xd0), New: load(0xd4)}
+}
+
 // shutdownCalls are what InitPostgres registers to be called at the end of a
 // server, in this order: pgstat_before_server_shutdown, ShutdownXLOG.
 var shutdownCalls = [...]uint32{1419, 1431}
@@ -212,7 +245,7 @@ func backendSource(wasm []byte) runtime.Source {
 		},
 		Takeovers: []runtime.Takeover{
 			{Export: "WaitLatch", By: "wait_latch", Mode: wasmfile.Replace},
-			{Export: "ProcessInterrupts", By: "interrupts", Mode: wasmfile.Before},
+			{Export: "ProcessInterrupts", By: "interrupts", Mode: wasmfile.Before, Countdown: breath},
 			{Export: "on_shmem_exit", By: "on_shmem_exit", Mode: wasmfile.Before},
 			{Export: "before_shmem_exit", By: "before_shmem_exit", Mode: wasmfile.Before},
 			{Func: funcKill, By: "kill", Mode: wasmfile.Replace},
@@ -220,7 +253,7 @@ func backendSource(wasm []byte) runtime.Source {
 			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
 			{Func: funcLoginEvent, By: "login_event", Mode: wasmfile.Before},
 		},
-		Patches:      pidPatches,
+		Patches:      slices.Concat(pidPatches, pendingPatches),
 		Calls:        lockWaits,
 		AllowMissing: neverCalled,
 		MissingFunc:  raiseMissing,

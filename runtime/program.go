@@ -59,6 +59,8 @@ type Takeover struct {
 	Func   uint32 // or by its index among the defined functions
 	By     string // name of the TableFunc
 	Mode   wasmfile.Mode
+	// Countdown is wasmfile.Interposition's.
+	Countdown *wasmfile.Countdown
 }
 
 // CallSite makes a place in the code call a function of Source.Table that has
@@ -155,7 +157,7 @@ func (s *Source) rewritten() ([]byte, error) {
 		if !ok {
 			return nil, fmt.Errorf("runtime: %s: takeover of %q by unknown table function %q", s.Name, t.Export, t.By)
 		}
-		rw.Interpose = append(rw.Interpose, wasmfile.Interposition{Export: t.Export, Func: t.Func, Slot: slot, Mode: t.Mode})
+		rw.Interpose = append(rw.Interpose, wasmfile.Interposition{Export: t.Export, Func: t.Func, Slot: slot, Mode: t.Mode, Countdown: t.Countdown})
 	}
 	for _, c := range s.Calls {
 		k := slices.IndexFunc(s.Table, func(f TableFunc) bool { return f.Name == c.By })

@@ -2,6 +2,7 @@ package wasmfile_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,7 @@ var (
 //	add(a, b) = a + b + 1000          defined function 0, table entry 1
 //	twice(a, b) = add(add(a, b), b)   defined function 1
 //	peek() = the i32 at 8             defined function 2
+//	clear() makes the i32 at 64 zero  defined function 3
 func program(t testing.TB) []byte {
 	t.Helper()
 	var b wasmfile.Builder
@@ -37,6 +39,7 @@ func program(t testing.TB) []byte {
 	b.Export("add", wasmfile.KindFunc, add)
 	b.Export("twice", wasmfile.KindFunc, twice)
 	b.Export("peek", wasmfile.KindFunc, peek)
+	b.Export("clear", wasmfile.KindFunc, b.Func(wasmfile.Sig{}, wasmfile.Code(nil).I32Const(64).I32Const(0).I32Store(0)))
 	b.Export("__indirect_function_table", wasmfile.KindTable, 0)
 	b.Export("__stack_pointer", wasmfile.KindGlobal, b.GlobalI32(65536, true))
 	b.Export("SomeVariable", wasmfile.KindGlobal, b.GlobalI32(2607568, false))
@@ -183,6 +186,30 @@ func TestInterpose(t *testing.T) {
 	}
 }
 
+// TestCountdown: a function that counts down runs when the number is 1 or 0, and
+// begins anew.
+func TestCountdown(t *testing.T) {
+	const addr, start = 64, 3
+	w := newWorld(t)
+	m := w.boot(wasmfile.Rewrite{Interpose: []wasmfile.Interposition{
+		{Export: "clear", Slot: 6, Mode: wasmfile.Before, Countdown: &wasmfile.Countdown{Addr: addr, Start: start}},
+	}})
+	var ticked []bool
+	for range 8 {
+		before := w.ticks
+		w.call(m, "clear")
+		ticked = append(ticked, w.ticks > before)
+	}
+	if want := []bool{true, false, false, true, false, false, true, false}; !slices.Equal(ticked, want) {
+		t.Errorf("got %v, expected %v", ticked, want)
+	}
+	m.Memory().WriteUint32Le(addr, 1) // somebody wants it now
+	before := w.ticks
+	if w.call(m, "clear"); w.ticks == before {
+		t.Error("1 does not let it run")
+	}
+}
+
 func TestInterposeSeveral(t *testing.T) {
 	w := newWorld(t)
 	m := w.boot(wasmfile.Rewrite{Interpose: []wasmfile.Interposition{
@@ -232,9 +259,10 @@ func TestRewriteRefuses(t *testing.T) {
 		{"patch of another length", `patch "x": 3 bytes for 4`, wasmfile.Rewrite{Patches: []wasmfile.Patch{{Name: "x", Old: one, New: other[:3], Count: 1}}}},
 		{"no such export", `function "gone": not exported`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Export: "gone"}}}},
 		{"no function", `function "memory": not exported`, wasmfile.Rewrite{OwnMemory: true, Interpose: []wasmfile.Interposition{{Export: "memory"}}}},
-		{"index", `defined function 3: there are only 3`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Func: 3}}}},
+		{"index", `defined function 4: there are only 4`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Func: 4}}}},
 		{"signature", `function "add": signature is ii_i, expected iii_i`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Export: "add", Sig: &iii_i}}}},
 		{"twice", `defined function 0: named twice`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Export: "add"}, {Func: 0}}}},
+		{"countdown", `before of signature ii_i can't count down`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Export: "add", Mode: wasmfile.Before, Countdown: &wasmfile.Countdown{}}}}},
 		{"mode", `unknown mode 3`, wasmfile.Rewrite{Interpose: []wasmfile.Interposition{{Export: "add", Mode: 3}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -29,6 +29,7 @@ const (
 	opF32Const           = 0x43
 	opF64Const           = 0x44
 	opI32Eqz             = 0x45
+	opI32GtU             = 0x4b
 	opI32Add             = 0x6a
 	opI32Sub             = 0x6b
 	opI32Mul             = 0x6c
@@ -82,6 +83,15 @@ func (c Code) I32Const(x uint32) Code { return appendI32(append(c, opI32Const), 
 
 // I32Add adds the two topmost numbers.
 func (c Code) I32Add() Code { return append(c, opI32Add) }
+
+// i32Sub takes the topmost number from the one below it.
+func (c Code) i32Sub() Code { return append(c, opI32Sub) }
+
+// i32GtU tells whether the number below the topmost is greater, without signs.
+func (c Code) i32GtU() Code { return append(c, opI32GtU) }
+
+// i32Eqz tells whether the topmost number is 0.
+func (c Code) i32Eqz() Code { return append(c, opI32Eqz) }
 
 // Call calls a function by its index.
 func (c Code) Call(fn uint32) Code { return appendU32(append(c, opCall), fn) }

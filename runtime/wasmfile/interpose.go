@@ -31,6 +31,9 @@ func (e *editor) interpose(ips []Interposition) error {
 		case Before:
 			call = call.CallIndirect(e.typeOf(Sig{Params: sig.Params})).
 				params(len(sig.Params)).Call(old)
+			if ip.Countdown != nil {
+				call, locals = ip.Countdown.around(call), 1
+			}
 		case Override:
 			result := uint32(len(sig.Params))
 			locals = 1
@@ -49,6 +52,18 @@ func (e *editor) interpose(ips []Interposition) error {
 	}
 	e.setBodies(append(bodies, oldBodies...))
 	return nil
+}
+
+// around puts the countdown around the code of a function, whose first local is
+// used.
+func (d *Countdown) around(c Code) Code {
+	counts := Code(nil).I32Const(d.Addr).I32Load(0).LocalTee(0).I32Const(1).i32GtU().If().
+		I32Const(d.Addr).LocalGet(0).I32Const(1).i32Sub().I32Store(0).
+		Return().EndIf()
+	return append(counts, c...).
+		I32Const(d.Addr).I32Load(0).i32Eqz().If().
+		I32Const(d.Addr).I32Const(d.Start).I32Store(0).
+		EndIf()
 }
 
 // target finds and checks the function that an interposition names.
@@ -78,6 +93,9 @@ func (e *editor) target(ip Interposition) (uint32, error) {
 	}
 	if ip.Mode == Override && !sig.Equal(Sig{Params: sig.Params, Results: []ValType{I32}}) {
 		return 0, fmt.Errorf("signature %v can't be overridden: not one i32 result", sig)
+	}
+	if ip.Countdown != nil && (ip.Mode != Before || !sig.Equal(Sig{})) {
+		return 0, fmt.Errorf("%v of signature %v can't count down", ip.Mode, sig)
 	}
 	if len(e.m.Tables) == 0 {
 		return 0, fmt.Errorf("module has no table")

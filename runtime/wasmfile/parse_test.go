@@ -48,10 +48,10 @@ func TestParseProgram(t *testing.T) {
 	if s := m.FuncSig(add); !s.Equal(ii_i) || s.Key() != "ii_i" {
 		t.Errorf("add has signature %v", s)
 	}
-	if m.TableMin != 4 || m.NumFuncs() != 4 || m.NumImports(wasmfile.KindFunc) != 1 {
+	if m.TableMin != 4 || m.NumFuncs() != 5 || m.NumImports(wasmfile.KindFunc) != 1 {
 		t.Errorf("table of %d, %d functions, %d imported", m.TableMin, m.NumFuncs(), m.NumImports(wasmfile.KindFunc))
 	}
-	order := []string{"add", "twice", "peek", "__indirect_function_table", "__stack_pointer", "SomeVariable"}
+	order := []string{"add", "twice", "peek", "clear", "__indirect_function_table", "__stack_pointer", "SomeVariable"}
 	if !reflect.DeepEqual(m.ExportOrder, order) {
 		t.Errorf("exports %v, expected %v", m.ExportOrder, order)
 	}

@@ -73,7 +73,15 @@ type Interposition struct {
 	Sig    *Sig   // checked when not nil
 	Slot   uint32 // entry of table 0
 	Mode   Mode
+	// Countdown, with Before and a function without parameters and results, lets
+	// most calls return at once.
+	Countdown *Countdown
 }
+
+// Countdown is an i32 in memory that makes a function cheap to call: a call that
+// finds it above 1 takes 1 away and returns. Another does what is to be done, and
+// sets it to Start if it has become 0 by then.
+type Countdown struct{ Addr, Start uint32 }
 
 func (ip Interposition) String() string {
 	if ip.Export != "" {
