@@ -18,7 +18,7 @@ const layoutHash = "5256d9ac379f631355f41ab30291e6a6d9f854242b5ee2a2d0940e28041d
 // rewrittenHash is the sha256 of what backendSource makes of it. It names machine
 // code and memory images in caches: when anything about the rewriting changes,
 // this has to. TestRewrittenHash tells, and so does a start with an empty cache.
-const rewrittenHash = "45bf31702d51ede5ec14c5e95556fc0450a5bee10ab8436a9c5b70210bbffcd2"
+const rewrittenHash = "9b830410f6f63e21628ba2f765565c06ab894eed3fa4e9eda2fc626a2f93b852"
 
 const (
 	// userNameAddr is the name that pgl_getpwuid answers with, a C string of
@@ -149,6 +149,13 @@ var pidPatches = []wasmfile.Patch{
 		New: []byte{0x41, 0xbc, 0x94, 0xab, 0x01, 0x28, 0x02, 0x00, 0x28, 0x02, 0x2c, 0x1a, 0x41, 0x01}},
 }
 
+// exitPatches let the calls at an exit know that it is one and no crash:
+// atexit_callback gives proc_exit_prepare -1 (src/backend/storage/ipc/ipc.c),
+// which makes pgstat_before_server_shutdown keep no statistics.
+var exitPatches = []wasmfile.Patch{{Name: "proc_exit_prepare(-1)", Count: 1,
+	Old: []byte{0x41, 0x7f, 0x10, 0xc3, 0x2a},
+	New: []byte{0x41, 0x00, 0x10, 0xc3, 0x2a}}}
+
 // interruptPendingAddr is InterruptPending, which counts down (see breathe);
 // queryCancelPendingAddr, the next variable, is QueryCancelPending.
 const interruptPendingAddr = 2875472
@@ -253,7 +260,7 @@ func backendSource(wasm []byte) runtime.Source {
 			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
 			{Func: funcLoginEvent, By: "login_event", Mode: wasmfile.Before},
 		},
-		Patches:      slices.Concat(pidPatches, pendingPatches),
+		Patches:      slices.Concat(pidPatches, exitPatches, pendingPatches),
 		Calls:        lockWaits,
 		AllowMissing: neverCalled,
 		MissingFunc:  raiseMissing,
