@@ -1,0 +1,81 @@
+package wal
+
+import (
+	"errors"
+	"slices"
+	"testing"
+)
+
+// FuzzReader reads any bytes, at once and in pieces: the records are the same, and
+// each is behind the one before it.
+func FuzzReader(f *testing.F) {
+	l := small()
+	f.Add(l.bytes, uint16(100))
+	f.Add(l.bytes[:3*PageSize], uint16(PageSize))
+	f.Add([]byte{}, uint16(0))
+	f.Fuzz(func(t *testing.T, b []byte, piece uint16) {
+		r := NewReader(l.start, l.options())
+		mustWrite(t, r, l.start, b)
+		var last LSN
+		var want []string
+		for {
+			rec, err := r.Next()
+			if err != nil {
+				if !errors.Is(err, ErrMore) && !errors.Is(err, ErrInvalid) {
+					t.Fatal(err)
+				}
+				break
+			}
+			if rec.LSN <= last || rec.End <= rec.LSN || rec.LSN+LSN(rec.Length) > l.start+LSN(len(b)) {
+				t.Fatalf("after %v comes %s", last, dump(rec))
+			}
+			last = rec.LSN
+			want = append(want, dump(rec))
+			restoreAll(rec)
+		}
+		r = NewReader(l.start, l.options())
+		var got []string
+		for at := 0; at < len(b); at += int(piece) + 64 {
+			mustWrite(t, r, l.start+LSN(at), b[at:min(len(b), at+int(piece)+64)])
+			some, _ := drain(r)
+			got = append(got, some...)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("in pieces %q, at once %q", got, want)
+		}
+	})
+}
+
+// FuzzDecode reads any bytes as what follows the header of a record, which in a log
+// a checksum keeps away.
+func FuzzDecode(f *testing.F) {
+	l := small()
+	f.Add(l.bytes[longHeader+recordHeader : 200])
+	f.Add([]byte("\x00\x10\x00\x00\x04\x00\x10\x00\x07\xfc\x1f\x7f\x06\x00\x00\x05\x00\x00\x00\x01\x40\x00\x00\x03\x00\x00\x00abcd"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r Record
+		if r.decode(b) != nil {
+			return
+		}
+		n := len(r.Data)
+		for _, k := range r.Blocks {
+			n += len(k.Data)
+			if k.Image != nil {
+				n += len(k.Image.Bytes)
+			}
+		}
+		if n > len(b) {
+			t.Errorf("%d bytes of data in %d", n, len(b))
+		}
+		restoreAll(&r)
+	})
+}
+
+func restoreAll(r *Record) {
+	var p [PageSize]byte
+	for _, k := range r.Blocks {
+		if k.Image != nil {
+			_ = k.Image.Restore(&p) // an error is allowed, a panic is not
+		}
+	}
+}
