@@ -35,3 +35,44 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCommit writes the last page again for each transaction of three records,
+// as Postgres does: what the log of a small commit costs.
+func BenchmarkCommit(b *testing.B) {
+	l := newLog(defaultSegment)
+	l.segment = defaultSegment
+	type write struct {
+		at    LSN
+		pages []byte
+	}
+	var writes []write
+	from := l.start
+	for i := 0; len(l.bytes) < 16*PageSize; i++ {
+		for _, size := range []int{71, 64, 34} {
+			l.record(Heap, 0, data(pattern(size, i)))
+		}
+		pages := append([]byte{}, l.bytes[from-l.start:]...)
+		writes = append(writes, write{from, append(pages, make([]byte, -l.at&(PageSize-1))...)})
+		from = pageOf(l.at)
+	}
+	b.ReportAllocs()
+	for {
+		r := NewReader(l.start, Options{})
+		for _, w := range writes {
+			if !b.Loop() {
+				return
+			}
+			if err := r.Write(w.at, w.pages); err != nil {
+				b.Fatal(err)
+			}
+			for range 3 {
+				if _, err := r.Next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if _, err := r.Next(); err == nil {
+				b.Fatal("a fourth record")
+			}
+		}
+	}
+}

@@ -2,8 +2,6 @@ package wal_test
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -24,6 +22,53 @@ import (
 // block and page image with what pg_walinspect says of it.
 func TestCluster(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
+	cfg := start(t, dir)
+	conn, other := open(t, cfg), open(t, cfg)
+
+	exec(t, conn, "create extension pg_walinspect")
+	from := position(t, conn)
+	for _, sql := range workload(testing.Short()) {
+		exec(t, conn, sql)
+	}
+	interleave(t, conn, other)
+	exec(t, conn, "checkpoint")
+
+	got := compare(t, conn, dir, from)
+	t.Logf("%d records with %d blocks in %d segments: %d page images, %d of them in pglz, %d of subtransactions, largest %d bytes",
+		len(got.records), len(got.blocks), len(got.segments), got.images, got.compressed, got.subtransactions, got.largest)
+	if got.images == 0 || got.compressed == 0 || got.subtransactions == 0 || got.largest < 1<<20 || len(got.segments) < 3 {
+		t.Error("the workload leaves something out")
+	}
+}
+
+// TestRecovered reads the log of a cluster that was lost amid a record.
+func TestRecovered(t *testing.T) {
+	dir, lost := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "data")
+	conn := open(t, start(t, dir))
+	exec(t, conn, "create extension pg_walinspect; create table t (v text); insert into t values ('kept')")
+	from := position(t, conn)
+	// More than wal_buffers has, 4 MiB: the first pages are written to make room for
+	// the others, which wait for a commit.
+	exec(t, conn, "begin; insert into t values ('lost'); select pg_logical_emit_message(true, 'large', repeat('m', 8000000))")
+	if err := os.CopyFS(lost, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(lost, 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	conn = open(t, start(t, lost))
+	exec(t, conn, "insert into t values ('after')")
+	got := compare(t, conn, lost, from)
+	const overwritten = 0xd0 // XLOG_OVERWRITE_CONTRECORD
+	if got.operations[wal.XLOG][overwritten] != 1 {
+		t.Errorf("of the operations of XLOG there are %v", got.operations[wal.XLOG])
+	}
+}
+
+// start opens a cluster that keeps its log, for the length of the test.
+func start(t *testing.T, dir string) *pgx.ConnConfig {
+	t.Helper()
 	c, err := pglite.Open(t.Context(), pglite.Options{
 		Dir: dir, MaxBackends: 2, NoHousekeeping: true,
 		Settings: []pglite.Setting{{Name: "wal_keep_size", Value: "1GB"}, {Name: "max_wal_size", Value: "4GB"}},
@@ -43,25 +88,30 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	conn, other := open(t, cfg), open(t, cfg)
+	return cfg
+}
 
-	exec(t, conn, "create extension pg_walinspect")
-	var text string
-	scan(t, conn, &text, "select pg_current_wal_lsn()::text")
-	from, err := wal.ParseLSN(text)
+// position is up to where the log is written.
+func position(t *testing.T, conn *pgx.Conn) wal.LSN {
+	t.Helper()
+	var s string
+	if err := conn.QueryRow(t.Context(), "select pg_current_wal_flush_lsn()::text").Scan(&s); err != nil {
+		t.Fatal(err)
+	}
+	l, err := wal.ParseLSN(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, sql := range workload(testing.Short()) {
-		exec(t, conn, sql)
-	}
-	interleave(t, conn, other)
-	exec(t, conn, "checkpoint")
-	scan(t, conn, &text, "select pg_current_wal_flush_lsn()::text")
+	return l
+}
 
+// compare reads the log below dir from there on, and compares it with what
+// pg_walinspect says.
+func compare(t *testing.T, conn *pgx.Conn, dir string, from wal.LSN) *inventory {
+	t.Helper()
+	to := position(t, conn)
 	r := logFiles(t, dir)
-	var got inventory
-	segments := map[wal.LSN]bool{}
+	got := &inventory{segments: map[wal.LSN]bool{}, operations: map[wal.RM]map[uint8]int{}}
 	for {
 		rec, err := r.Next()
 		if errors.Is(err, wal.ErrMore) {
@@ -72,25 +122,17 @@ func TestCluster(t *testing.T) {
 		}
 		if rec.LSN >= from {
 			got.add(rec)
-			segments[rec.LSN>>24] = true
 		}
 	}
-	if end := r.Position().String(); end != text {
-		t.Errorf("the log ends at %s, not at %s", end, text)
+	if r.Position() != to {
+		t.Errorf("the log ends at %v, not at %v", r.Position(), to)
 	}
-	var want inventory
-	want.records = column(t, conn, `select concat_ws(' ', start_lsn, end_lsn, prev_lsn, xid, resource_manager, record_length, main_data_length, fpi_length)
-		from pg_get_wal_records_info($1, $2) order by start_lsn`, from, text)
-	want.blocks = column(t, conn, `select concat_ws(' ', start_lsn, block_id, reltablespace, reldatabase, relfilenode, relforknumber, relblocknumber,
+	same(t, "records", got.records, column(t, conn, `select concat_ws(' ', start_lsn, end_lsn, prev_lsn, xid, resource_manager, record_length, main_data_length, fpi_length)
+		from pg_get_wal_records_info($1, $2) order by start_lsn`, from, to))
+	same(t, "blocks", got.blocks, column(t, conn, `select concat_ws(' ', start_lsn, block_id, reltablespace, reldatabase, relfilenode, relforknumber, relblocknumber,
 			coalesce(md5(block_data), '-'), coalesce(block_fpi_length, 0), coalesce(md5(block_fpi_data), '-'), array_to_string(block_fpi_info, ','))
-		from pg_get_wal_block_info($1, $2) order by start_lsn, block_id`, from, text)
-	compare(t, "records", got.records, want.records)
-	compare(t, "blocks", got.blocks, want.blocks)
-	t.Logf("%d records with %d blocks in %d segments: %d page images, %d of them in pglz, %d of subtransactions, largest %d bytes",
-		len(got.records), len(got.blocks), len(segments), got.images, got.compressed, got.subtransactions, got.largest)
-	if got.images == 0 || got.compressed == 0 || got.subtransactions == 0 || got.largest < 1<<20 || len(segments) < 3 {
-		t.Error("the workload leaves something out")
-	}
+		from pg_get_wal_block_info($1, $2) order by start_lsn, block_id`, from, to))
+	return got
 }
 
 // workload is what the records come from.
@@ -130,60 +172,6 @@ func interleave(t *testing.T, a, b *pgx.Conn) {
 	exec(t, a, "rollback")
 }
 
-// inventory is a line for each record, and one for each block.
-type inventory struct {
-	records, blocks                     []string
-	images, compressed, subtransactions int
-	largest                             uint32
-}
-
-func (v *inventory) add(r *wal.Record) {
-	images := 0
-	for _, k := range r.Blocks {
-		data, page, length := "-", "-", 0
-		var info []string
-		if k.Data != nil {
-			data = sum(k.Data)
-		}
-		if i := k.Image; i != nil {
-			var p [wal.PageSize]byte
-			if err := i.Restore(&p); err != nil {
-				page = err.Error()
-			} else {
-				page = sum(p[:])
-			}
-			length = len(i.Bytes)
-			if i.HoleLength != 0 {
-				info = append(info, "HAS_HOLE")
-			}
-			if i.Apply() {
-				info = append(info, "APPLY")
-			}
-			if m := i.Method(); m != wal.Plain {
-				info = append(info, "COMPRESS_"+strings.ToUpper(m.String()))
-				v.compressed++
-			}
-			v.images++
-		}
-		images += length
-		line := fmt.Sprintf("%v %d %d %d %d %d %d %s %d %s", r.LSN, k.ID, k.Relation.Tablespace, k.Relation.Database, k.Relation.Number, k.Fork, k.Number, data, length, page)
-		if k.Image != nil {
-			line += " " + strings.Join(info, ",")
-		}
-		v.blocks = append(v.blocks, line)
-	}
-	if r.TopXID != 0 {
-		v.subtransactions++
-	}
-	v.largest = max(v.largest, r.Length)
-	v.records = append(v.records, fmt.Sprintf("%v %v %v %d %v %d %d %d", r.LSN, r.End, r.Prev, r.XID, r.RM, r.Length, len(r.Data), images))
-}
-
-func sum(b []byte) string {
-	s := md5.Sum(b)
-	return hex.EncodeToString(s[:])
-}
-
 // logFiles has read the segments below dir, recycled ones too.
 func logFiles(t *testing.T, dir string) *wal.Reader {
 	t.Helper()
@@ -193,7 +181,7 @@ func logFiles(t *testing.T, dir string) *wal.Reader {
 	}
 	var r *wal.Reader
 	for _, name := range names {
-		at, err := position(filepath.Base(name))
+		at, err := segmentStart(filepath.Base(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,8 +199,8 @@ func logFiles(t *testing.T, dir string) *wal.Reader {
 	return r
 }
 
-// position is where the segment of this name begins (XLogFromFileName).
-func position(name string) (wal.LSN, error) {
+// segmentStart is where the segment of this name begins (XLogFromFileName).
+func segmentStart(name string) (wal.LSN, error) {
 	if len(name) != 24 {
 		return 0, fmt.Errorf("%s is not a segment", name)
 	}
@@ -224,7 +212,7 @@ func position(name string) (wal.LSN, error) {
 	return wal.LSN(hi<<32 | lo<<24), err
 }
 
-func compare(t *testing.T, what string, got, want []string) {
+func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	for i := range max(len(got), len(want)) {
 		g, w := "nothing", "nothing"
@@ -266,16 +254,9 @@ func exec(t *testing.T, conn *pgx.Conn, sql string) {
 	}
 }
 
-func scan(t *testing.T, conn *pgx.Conn, to any, sql string) {
+func column(t *testing.T, conn *pgx.Conn, sql string, from, to wal.LSN) []string {
 	t.Helper()
-	if err := conn.QueryRow(t.Context(), sql).Scan(to); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-}
-
-func column(t *testing.T, conn *pgx.Conn, sql string, from wal.LSN, to string) []string {
-	t.Helper()
-	rows, err := conn.Query(t.Context(), sql, from.String(), to)
+	rows, err := conn.Query(t.Context(), sql, from.String(), to.String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,14 +6,16 @@ import (
 	"testing"
 )
 
-// FuzzReader reads any bytes, at once and in pieces: the records are the same, and
-// each is behind the one before it.
+// FuzzReader puts any bytes anywhere into a log and reads it at once and in pieces:
+// the records are the same, and each is behind the one before it.
 func FuzzReader(f *testing.F) {
 	l := small()
-	f.Add(l.bytes, uint16(100))
-	f.Add(l.bytes[:3*PageSize], uint16(PageSize))
-	f.Add([]byte{}, uint16(0))
-	f.Fuzz(func(t *testing.T, b []byte, piece uint16) {
+	f.Add(uint32(2), []byte{9}, uint16(100))
+	f.Add(uint32(5*PageSize), l.bytes[PageSize:PageSize+100], uint16(PageSize))
+	f.Add(uint32(4*PageSize+2), []byte{pageOverwrite}, uint16(5000))
+	f.Fuzz(func(t *testing.T, at uint32, change []byte, piece uint16) {
+		b := slices.Clone(l.bytes)
+		copy(b[at%uint32(len(b)):], change)
 		r := NewReader(l.start, l.options())
 		mustWrite(t, r, l.start, b)
 		var last LSN
@@ -26,17 +28,16 @@ func FuzzReader(f *testing.F) {
 				}
 				break
 			}
-			if rec.LSN <= last || rec.End <= rec.LSN || rec.LSN+LSN(rec.Length) > l.start+LSN(len(b)) {
+			if rec.LSN <= last || rec.End <= rec.LSN || rec.LSN+LSN(rec.Length) > l.at {
 				t.Fatalf("after %v comes %s", last, dump(rec))
 			}
 			last = rec.LSN
 			want = append(want, dump(rec))
-			restoreAll(rec)
 		}
 		r = NewReader(l.start, l.options())
 		var got []string
-		for at := 0; at < len(b); at += int(piece) + 64 {
-			mustWrite(t, r, l.start+LSN(at), b[at:min(len(b), at+int(piece)+64)])
+		for at := 0; at < len(b); at += int(piece) + 512 {
+			mustWrite(t, r, l.start+LSN(at), b[at:min(len(b), at+int(piece)+512)])
 			some, _ := drain(r)
 			got = append(got, some...)
 		}

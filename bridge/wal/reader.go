@@ -174,9 +174,7 @@ func (r *Reader) read() error {
 			return err
 		}
 		if r.seeking {
-			if err := r.seek(p); err != nil {
-				return err
-			}
+			r.seek(p)
 			continue
 		}
 		at := r.next
@@ -198,20 +196,15 @@ func (r *Reader) read() error {
 }
 
 // seek goes behind what page p, at next, has of a record begun before it.
-func (r *Reader) seek(p *page) error {
+func (r *Reader) seek(p *page) {
 	n := uint64(p.header())
 	if p.flags()&pageContinues != 0 {
 		n += uint64(p.remaining())
 	}
-	if n >= PageSize {
-		r.next += PageSize
-		// A record that ends with the page is followed by one that begins the next.
-		r.seeking = n > PageSize
-		return nil
+	if r.seeking = n >= PageSize; r.seeking {
+		n = PageSize
 	}
 	r.next += LSN(n+alignment-1) &^ (alignment - 1)
-	r.seeking = false
-	return nil
 }
 
 // gather gives the bytes of the record that begins at at, in page p, and where they

@@ -174,17 +174,17 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestAbandoned: recovery goes on at the page that a record has not reached.
+// TestAbandoned: recovery goes on at the page that a record has not reached, or
+// whose bytes a crash has lost after the Reader had them.
 func TestAbandoned(t *testing.T) {
-	for _, pages := range []int{1, 2, 5} {
+	for _, c := range []struct{ pages, lost int }{{1, 0}, {2, 0}, {5, 0}, {1, 1}, {1, 3}, {3, 2}} {
 		l := newLog(minSegment)
 		l.record(Heap, 0, data(pattern(100, 1)))
 		before := l.at
 		prev := l.prev
 		l.record(Heap, 0, data(pattern(8*PageSize, 2)))
 		long := l.bytes
-		// What recovery makes of it when the last pages are not there.
-		l.at = minSegment + LSN(pages)*PageSize
+		l.at = minSegment + LSN(c.pages)*PageSize
 		l.bytes = slices.Clone(long[:l.at-l.start])
 		l.prev = prev
 		l.page(pageOverwrite, 0)
@@ -192,23 +192,58 @@ func TestAbandoned(t *testing.T) {
 		le.PutUint64(body, uint64(before))
 		l.record(XLOG, 0xd0, data(body)) // XLOG_OVERWRITE_CONTRECORD
 		l.record(Heap, 0, data(pattern(50, 3)))
+		l.fill(pageOf(l.at) + PageSize)
 
 		r := NewReader(l.start, l.options())
-		mustWrite(t, r, l.start, long[:pages*PageSize])
+		mustWrite(t, r, l.start, long[:(c.pages+c.lost)*PageSize])
 		all, err := drain(r)
 		if len(all) != 1 || !errors.Is(err, ErrMore) {
 			t.Fatalf("%d records and %v", len(all), err)
 		}
-		mustWrite(t, r, l.start, l.bytes)
+		page := c.pages * PageSize
+		mustWrite(t, r, l.start+LSN(page), l.bytes[page:])
 		rest, err := drain(r)
 		if len(rest) != 2 || !errors.Is(err, ErrMore) {
-			t.Fatalf("%d pages: %q and %v", pages, rest, err)
+			t.Fatalf("%+v: %q and %v", c, rest, err)
 		}
 		// A Reader that begins amid the abandoned one goes on there, too.
 		r = NewReader(l.start+PageSize, l.options())
 		mustWrite(t, r, l.start, l.bytes)
 		all, _ = drain(r)
 		equal(t, "from the middle", all, rest)
+	}
+}
+
+// TestPredecessor: a record whose checksum is right is of another log if it does
+// not follow the record read last.
+func TestPredecessor(t *testing.T) {
+	l := newLog(minSegment)
+	first := l.record(Heap, 0, data(pattern(100, 1)))
+	l.record(Heap, 0, data(pattern(100, 2)))
+	l.prev = first
+	l.record(Heap, 0, data(pattern(100, 3)))
+	r := NewReader(l.start, l.options())
+	mustWrite(t, r, l.start, l.bytes)
+	all, err := drain(r)
+	if len(all) != 2 || !errors.Is(err, ErrMore) || !strings.Contains(err.Error(), "follow") {
+		t.Errorf("%q and %v", all, err)
+	}
+}
+
+// TestTimelines: a log goes to a later timeline, and never back.
+func TestTimelines(t *testing.T) {
+	for next, want := range map[uint32]error{1: ErrInvalid, 2: ErrMore, 3: ErrMore} {
+		l := newLog(minSegment)
+		l.timeline = 2
+		l.record(Heap, 0, data(pattern(PageSize-longHeader-recordHeader-5, 1)))
+		l.timeline = next
+		l.record(Heap, 0, data(pattern(100, 2)))
+		r := NewReader(l.start, l.options())
+		mustWrite(t, r, l.start, l.bytes)
+		all, err := drain(r)
+		if !errors.Is(err, want) || r.Timeline() != max(2, next) {
+			t.Errorf("timeline %d after 2: %d records on %d, %v", next, len(all), r.Timeline(), err)
+		}
 	}
 }
 
