@@ -40,7 +40,8 @@ type Reader struct {
 	next    LSN  // where the next record begins, or the page whose header precedes it
 	prev    LSN  // the record before it; 0 at first
 	seeking bool // next is a page in which no record may begin
-	// seen is up to where pages are known to continue the record at next.
+	// seen is up to where pages are known to continue the record at next, if it is
+	// behind next.
 	seen LSN
 	// stop is what Next said last, if nothing has been written since.
 	stop error
@@ -231,7 +232,7 @@ func (r *Reader) gather(p *page, at LSN) (b []byte, end LSN, err error) {
 			return nil, 0, err
 		}
 		if c.flags()&pageOverwrite != 0 {
-			r.next, r.seen = l, 0
+			r.next = l
 			return nil, 0, nil
 		}
 		left := size - int(r.dataBetween(at, l))
@@ -278,6 +279,6 @@ func (r *Reader) take(at, end LSN, b []byte) error {
 		end -= end % LSN(r.segment)
 	}
 	rec.End = end
-	r.prev, r.next, r.seen = at, end, 0
+	r.prev, r.next = at, end
 	return nil
 }

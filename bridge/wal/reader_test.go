@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -29,6 +30,33 @@ func TestRead(t *testing.T) {
 	}
 	if len(r.pages) > 1 {
 		t.Errorf("%d pages are kept", len(r.pages))
+	}
+}
+
+// TestSegments has records that go on for pages in the next segment, and over more
+// than one. The memory that they took is given back.
+func TestSegments(t *testing.T) {
+	l := newLog(2*minSegment - 2*PageSize)
+	sizes := []int{5 * PageSize, 3*minSegment + 500, 100, minSegment - 9*PageSize}
+	for i, n := range sizes {
+		l.record(Heap, 0, data(pattern(n, i)))
+	}
+	r := NewReader(l.start, l.options())
+	mustWrite(t, r, l.start, l.bytes)
+	for i, n := range sizes {
+		rec, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(rec.Data, pattern(n, i)) {
+			t.Errorf("record %d has other data", i)
+		}
+	}
+	if _, err := r.Next(); !errors.Is(err, ErrMore) || r.Position() != l.at {
+		t.Errorf("at %v of %v: %v", r.Position(), l.at, err)
+	}
+	if len(r.pages) > 1 || len(r.free) > maxFree || cap(r.buf) > keepBuffer {
+		t.Errorf("%d pages, %d free ones and a buffer of %d bytes are kept", len(r.pages), len(r.free), cap(r.buf))
 	}
 }
 
@@ -271,6 +299,8 @@ func TestNotTheLog(t *testing.T) {
 		"short header":   {func(b []byte) { b[2] &^= pageLong }, ErrInvalid, "long page header"},
 		"other system":   {func(b []byte) { b[24]++ }, ErrInvalid, "system identifier"},
 		"segment size":   {func(b []byte) { b[33]++ }, ErrInvalid, "segments of"},
+		"large segment":  {func(b []byte) { le.PutUint32(b[32:], 1<<31) }, ErrInvalid, "segments of"},
+		"small segment":  {func(b []byte) { le.PutUint32(b[32:], 1<<19) }, ErrInvalid, "segments of"},
 		"page size":      {func(b []byte) { b[37] = 0x40 }, ErrInvalid, "pages of 16384"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -278,22 +308,27 @@ func TestNotTheLog(t *testing.T) {
 			l.record(Heap, 0, data(pattern(2*PageSize, 1)))
 			whole := slices.Clone(l.bytes)
 			c.change(l.bytes)
-			r := NewReader(l.start, Options{SystemID: testSystem})
-			mustWrite(t, r, l.start, l.bytes)
-			all, err := drain(r)
-			if len(all) != 0 || !errors.Is(err, c.want) {
-				t.Fatalf("%q and %v", all, err)
-			}
-			if !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v does not say %s", err, c.says)
-			}
-			if _, again := r.Next(); again != err {
-				t.Errorf("then %v", again)
-			}
-			// All is well when the right bytes come.
-			mustWrite(t, r, l.start, whole)
-			if all, err := drain(r); len(all) != 1 {
-				t.Errorf("of the right bytes %d records and %v", len(all), err)
+			// They are there from the start, or written where the right ones were read.
+			for _, before := range [][]byte{nil, whole[:2*PageSize]} {
+				r := NewReader(l.start, Options{SystemID: testSystem})
+				mustWrite(t, r, l.start, before)
+				_, _ = r.Next()
+				mustWrite(t, r, l.start, l.bytes)
+				all, err := drain(r)
+				if len(all) != 0 || !errors.Is(err, c.want) {
+					t.Fatalf("%q and %v", all, err)
+				}
+				if !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v does not say %s", err, c.says)
+				}
+				if _, again := r.Next(); again != err {
+					t.Errorf("then %v", again)
+				}
+				// All is well when the right bytes come.
+				mustWrite(t, r, l.start, whole)
+				if all, err := drain(r); len(all) != 1 {
+					t.Errorf("of the right bytes %d records and %v", len(all), err)
+				}
 			}
 		})
 	}
