@@ -22,7 +22,7 @@ import (
 // block and page image with what pg_walinspect says of it.
 func TestCluster(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	cfg := start(t, dir)
+	cfg := start(t, dir, keep)
 	conn, other := open(t, cfg), open(t, cfg)
 
 	exec(t, conn, "create extension pg_walinspect")
@@ -44,7 +44,7 @@ func TestCluster(t *testing.T) {
 // TestRecovered reads the log of a cluster that was lost amid a record.
 func TestRecovered(t *testing.T) {
 	dir, lost := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "data")
-	conn := open(t, start(t, dir))
+	conn := open(t, start(t, dir, keep))
 	exec(t, conn, "create extension pg_walinspect; create table t (v text); insert into t values ('kept')")
 	from := position(t, conn)
 	// More than wal_buffers has, 4 MiB: the first pages are written to make room for
@@ -57,7 +57,7 @@ func TestRecovered(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	conn = open(t, start(t, lost))
+	conn = open(t, start(t, lost, keep))
 	exec(t, conn, "insert into t values ('after')")
 	got := compare(t, conn, lost, from)
 	const overwritten = 0xd0 // XLOG_OVERWRITE_CONTRECORD
@@ -66,12 +66,14 @@ func TestRecovered(t *testing.T) {
 	}
 }
 
-// start opens a cluster that keeps its log, for the length of the test.
-func start(t *testing.T, dir string) *pgx.ConnConfig {
+// keep are settings of a cluster whose log is not recycled.
+var keep = []pglite.Setting{{Name: "wal_keep_size", Value: "1GB"}, {Name: "max_wal_size", Value: "4GB"}}
+
+// start opens a cluster for the length of the test.
+func start(t *testing.T, dir string, settings []pglite.Setting) *pgx.ConnConfig {
 	t.Helper()
 	c, err := pglite.Open(t.Context(), pglite.Options{
-		Dir: dir, MaxBackends: 2, NoHousekeeping: true,
-		Settings: []pglite.Setting{{Name: "wal_keep_size", Value: "1GB"}, {Name: "max_wal_size", Value: "4GB"}},
+		Dir: dir, MaxBackends: 2, NoHousekeeping: true, Settings: settings,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +139,7 @@ func compare(t *testing.T, conn *pgx.Conn, dir string, from wal.LSN) *inventory 
 
 // workload is what the records come from.
 func workload(short bool) []string {
-	rows := 20000
+	rows := 10000
 	if short {
 		rows = 2000
 	}
