@@ -40,7 +40,7 @@ const maxMarks = 256
 
 // markSet is a cluster's. The lock comes before those of file systems.
 type markSet struct {
-	rewinding sync.Mutex // held by the goroutine that goes back
+	rewinding chan struct{} // closed when the last that has begun is over; nil: none has
 
 	sync.Mutex
 	m      map[string]mark
@@ -160,14 +160,22 @@ func (m *markSet) files(name string) (*vfs.Memory, error) {
 	return x.files.Clone(), nil
 }
 
-// begin runs start, which begins to go back, unless the cluster closes.
-func (m *markSet) begin(start func()) error {
+// begin runs start, which begins to go back, unless the cluster closes. One who
+// goes back waits until before is closed, and closes after: they go in the order
+// in which they have begun, those too that nobody waits for any more.
+func (m *markSet) begin(start func(before <-chan struct{}, after chan<- struct{})) error {
 	m.Lock()
 	defer m.Unlock()
 	if m.closed {
 		return ErrClosed
 	}
-	start()
+	before := m.rewinding
+	if before == nil {
+		before = make(chan struct{})
+		close(before)
+	}
+	m.rewinding = make(chan struct{})
+	start(before, m.rewinding)
 	return nil
 }
 

@@ -43,7 +43,8 @@ func (r rewound) farewell() *Error {
 // Rewind goes back to a mark. All sessions end with FATAL 57P01, and what has
 // happened since is gone, but for the marks. Clients may connect again as soon as
 // they are told, and wait until the cluster is there. Rewind returns when it
-// answers; when ctx ends before, it goes back all the same.
+// answers; when ctx ends before, it goes back all the same, before any that is
+// begun later.
 func (c *Cluster) Rewind(ctx context.Context, name string) error {
 	done := make(chan error, 1)
 	if err := c.startRewind(name, func(err error) { done <- err }); err != nil {
@@ -67,11 +68,11 @@ func (c *Cluster) startRewind(name string, then func(error)) error {
 	if err != nil {
 		return err
 	}
-	return c.marks.begin(func() {
+	return c.marks.begin(func(before <-chan struct{}, after chan<- struct{}) {
 		c.owned.Go(func() {
-			c.marks.rewinding.Lock()
+			<-before
 			was, err := c.rewind(name, to)
-			c.marks.rewinding.Unlock()
+			close(after)
 			then(err)
 			err = to.Close()
 			if was != nil { // it is large, and nobody waits for it
@@ -86,7 +87,7 @@ func (c *Cluster) startRewind(name string, then func(error)) error {
 
 // rewind ends the present server, whichever that is, and has the next one start
 // from to. It gives what the files were, nil when nothing has come of it.
-// REQUIRES: marks.rewinding.
+// REQUIRES: nobody else goes back.
 func (c *Cluster) rewind(name string, to *vfs.Memory) (was *vfs.Memory, err error) {
 	began := time.Now()
 	reason := rewound{name}
