@@ -112,22 +112,14 @@ func position(t *testing.T, conn *pgx.Conn) wal.LSN {
 func compare(t *testing.T, conn *pgx.Conn, dir string, from wal.LSN) *inventory {
 	t.Helper()
 	to := position(t, conn)
-	r := logFiles(t, dir)
 	got := &inventory{segments: map[wal.LSN]bool{}, operations: map[wal.RM]map[uint8]int{}}
-	for {
-		rec, err := r.Next()
-		if errors.Is(err, wal.ErrMore) {
-			break
+	end := readLog(t, dir, func(r *wal.Record) {
+		if r.LSN >= from {
+			got.add(r)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rec.LSN >= from {
-			got.add(rec)
-		}
-	}
-	if r.Position() != to {
-		t.Errorf("the log ends at %v, not at %v", r.Position(), to)
+	})
+	if end != to {
+		t.Errorf("the log ends at %v, not at %v", end, to)
 	}
 	same(t, "records", got.records, column(t, conn, `select concat_ws(' ', start_lsn, end_lsn, prev_lsn, xid, resource_manager, record_length, main_data_length, fpi_length)
 		from pg_get_wal_records_info($1, $2) order by start_lsn`, from, to))
@@ -174,8 +166,9 @@ func interleave(t *testing.T, a, b *pgx.Conn) {
 	exec(t, a, "rollback")
 }
 
-// logFiles has read the segments below dir, recycled ones too.
-func logFiles(t *testing.T, dir string) *wal.Reader {
+// readLog reads the segments below dir, recycled ones too, and tells where the log
+// ends.
+func readLog(t *testing.T, dir string, each func(*wal.Record)) wal.LSN {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "pg_wal", "0000*"))
 	if err != nil || len(names) == 0 {
@@ -197,8 +190,18 @@ func logFiles(t *testing.T, dir string) *wal.Reader {
 		if err := r.Write(at, b); err != nil {
 			t.Fatal(err)
 		}
+		for {
+			rec, err := r.Next()
+			if errors.Is(err, wal.ErrMore) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			each(rec)
+		}
 	}
-	return r
+	return r.Position()
 }
 
 // segmentStart is where the segment of this name begins (XLogFromFileName).
