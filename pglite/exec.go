@@ -16,8 +16,8 @@ func (b *backend) execute(f feed, s sink) error {
 	}
 	b.feed, b.sink = f, s
 	defer func() { b.feed, b.sink = nil, nil }()
-	if b.mem.LoadUint32(interruptPendingAddr) == 0 { // as an ERROR leaves it
-		b.mem.StoreUint32(interruptPendingAddr, breath.Start)
+	if b.mem.LoadUint32(b.addr.interruptPending) == 0 { // as an ERROR leaves it
+		b.mem.StoreUint32(b.addr.interruptPending, breath.Start)
 	}
 	for {
 		if err := b.loopOnce(); err != nil {

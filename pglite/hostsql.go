@@ -19,7 +19,7 @@ func (c *Cluster) runAs(ctx context.Context, s *Session, sql string) ([][]string
 	for {
 		rows, err := c.tryAs(ctx, s, sql)
 		// It ended by a time-out of its last session's, or another crashed.
-		if !errors.Is(err, errExited) && !errors.Is(err, errCrashed) {
+		if !lostBackend(err) {
 			return rows, err
 		}
 	}

@@ -156,8 +156,8 @@ var exitPatches = []wasmfile.Patch{{Name: "proc_exit_prepare(-1)", Count: 1,
 	Old: []byte{0x41, 0x7f, 0x10, 0xc3, 0x2a},
 	New: []byte{0x41, 0x00, 0x10, 0xc3, 0x2a}}}
 
-// interruptPendingAddr is InterruptPending, which counts down (see breathe);
-// queryCancelPendingAddr, the next variable, is QueryCancelPending.
+// interruptPendingAddr is InterruptPending, which counts down (see breath).
+// QueryCancelPending follows.
 const interruptPendingAddr = 2875472
 
 // breath is how many of Postgres' interrupt checks a guest passes between two

@@ -43,7 +43,7 @@ func (b *backend) pump() (*Session, []byte, error) {
 	b.feed, b.sink = &bytesFeed{}, out
 	defer func() { b.feed, b.sink = nil, nil }()
 	b.deliver()
-	b.mem.StoreUint32(interruptPendingAddr, 1)
+	b.mem.StoreUint32(b.addr.interruptPending, 1)
 	if _, err := b.inst.Call("ProcessInterrupts"); err != nil {
 		if lost(err) {
 			return nil, nil, err

@@ -91,14 +91,26 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.acquire(ctx); err != nil {
-		return nil, asFatal(err)
-	}
-	if err := s.begin(events); err != nil {
+	for {
+		if err := s.acquire(ctx); err != nil {
+			return nil, asFatal(err)
+		}
+		srv := s.b.srv
+		err := s.begin(events)
+		if err == nil {
+			break
+		}
+		if srv.crashedNow() && lostBackend(err) { // somebody else's doing, and nobody has been told anything yet
+			s.release()
+			continue
+		}
 		s.mu.Lock()
 		s.mu.closed = true // what it has left in its backend is nobody's
 		s.mu.Unlock()
 		s.release()
+		if errors.Is(err, errExited) { // a login trigger has ended it
+			err = adminShutdown()
+		}
 		return nil, asFatal(err)
 	}
 	if !s.pinned {
@@ -106,6 +118,10 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session,
 	}
 	return s, nil
 }
+
+// lostBackend tells whether an error means that the backend is gone, and another
+// may do.
+func lostBackend(err error) bool { return errors.Is(err, errExited) || errors.Is(err, errCrashed) }
 
 // begin is what happens between the startup parameters and the first
 // ReadyForQuery.
@@ -372,7 +388,7 @@ func (s *Session) acquire(ctx context.Context) error {
 		}
 		s.release()
 		// Else a time-out of its last session's was faster, or another crashed.
-		if !errors.Is(err, errExited) && !errors.Is(err, errCrashed) {
+		if !lostBackend(err) {
 			return fmt.Errorf("pglite: prepare the backend: %w", err)
 		}
 	}
@@ -433,7 +449,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	err := s.b.discard(s)
-	if errors.Is(err, errExited) || errors.Is(err, errCrashed) {
+	if lostBackend(err) {
 		err = nil
 	}
 	s.release()

@@ -37,8 +37,8 @@ type storedProcess struct {
 const storedVersion = "1"
 
 // storedKey is of all that the stored process of a new cluster depends on beside
-// the artifact, with options as they are by default: how the program is changed and what its table has, how the cluster
-// was made, and how the backend was started.
+// the artifact, with options as they are by default: how the program is changed and
+// what its table has, how the cluster was made, and how the backend was started.
 func storedKey() [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s %s\n%s\n", storedVersion, runtime.StoredVersion, rewrittenHash, keptKey)

@@ -73,6 +73,9 @@ func (s Server) call(ctx context.Context, function, name string) error {
 
 func (s Server) with(ctx context.Context, do func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, s.URL)
+	if err != nil && code(err) == "" {
+		return fmt.Errorf("no server answers; does one run, and is that its URL? %w", err)
+	}
 	if err != nil {
 		return err
 	}
