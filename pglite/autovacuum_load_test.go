@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/howdahdb/howdah/pglite"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // TestAutovacuumUnderLoad: rows and indexes are whole after rounds of

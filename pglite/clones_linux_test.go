@@ -14,7 +14,7 @@ import (
 
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/driver"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // roomForClone is a 200th of 3 GB, in bytes.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/howdahdb/howdah/pglite"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/driver"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // ended tells how a session has ended that was open.

@@ -19,7 +19,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // nodeFiles are the programs, their migrations, and which packages they use.

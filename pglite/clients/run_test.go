@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // TestRun runs tests of applications by `howdah run`, as README.md has it.

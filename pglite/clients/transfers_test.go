@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // inParallel runs f on n goroutines and fails t by their errors.

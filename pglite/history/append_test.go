@@ -11,7 +11,7 @@ import (
 
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/history/internal/elle"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // quickDeadlocks makes those who wait for each other find out soon: clients do

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/howdahdb/howdah/pglite/history/internal/elle"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // clients is how many there are at once.

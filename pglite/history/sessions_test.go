@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/howdahdb/howdah/pglite"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // TestSessions lets many clients, each with a life of a few statements, share

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/howdahdb/howdah/pglite"
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // command is one of Postgres' client programs, told where the server is and

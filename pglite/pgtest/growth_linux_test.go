@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
 	"github.com/howdahdb/howdah/pglite/pgtest"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // TestNoGrowth: databases that have come and gone leave no goroutine, no

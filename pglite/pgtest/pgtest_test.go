@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/howdahdb/howdah/pglite"
-	"github.com/howdahdb/howdah/pglite/internal/need"
 	"github.com/howdahdb/howdah/pglite/pgtest"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 func count(t testing.TB, db *sql.DB, table string) (n int) {

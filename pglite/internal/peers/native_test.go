@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // native18 is npm's build, which package need knows.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // overtime is how much longer than its measurement pgbench may take.

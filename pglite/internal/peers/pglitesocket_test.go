@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // What the peer is, by its packages on npm.

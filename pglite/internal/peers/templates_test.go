@@ -20,8 +20,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
 	"github.com/howdahdb/howdah/pglite/pgtest"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 // BenchmarkTemplates is a Go package with a migrated database for each of its

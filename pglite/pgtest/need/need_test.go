@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/howdahdb/howdah/pglite/internal/need"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
 func TestStartNative(t *testing.T) {
