@@ -165,8 +165,7 @@ func (c *Cluster) openData(ctx context.Context, from *Image) error {
 			return err
 		}
 		c.ns = vfs.NewNamespace(c.mem)
-		c.ns.SetObserver(&c.wal)
-		return nil
+		return c.observe(&c.wal)
 	}
 	if c.dir.empty {
 		fresh, err := c.engine.cluster(ctx, &c.o, from)
@@ -192,8 +191,7 @@ func (c *Cluster) openData(ctx context.Context, from *Image) error {
 	if err := c.ns.Mount(guestData, c.dir.fs); err != nil {
 		return err
 	}
-	c.ns.SetObserver(newDurability(c.ns, &c.wal, &c.counters.syncs, c.stop, c.away))
-	return nil
+	return c.observe(newDurability(c.ns, &c.wal, &c.counters.syncs, c.stop, c.away))
 }
 
 // prepareRole boots the first backend, which also shows that the cluster can

@@ -41,6 +41,8 @@ type Options struct {
 	// QueueTimeout is how long a session waits for a backend before it fails
 	// with SQLSTATE 53300; 0 is 30 s.
 	QueueTimeout time.Duration
+	// Watcher follows the files, and so the WAL; may be nil.
+	Watcher Watcher
 	// Logger gets Postgres' log and the cluster's own; the zero value is
 	// silent.
 	Logger zerolog.Logger

@@ -127,13 +127,12 @@ func (c *Cluster) dismissAll(reason rewound) {
 // cut puts the files of a mark in the place of the cluster's: the history of its
 // WAL ends here and goes on from where the mark was taken, with the same timeline
 // and LSNs that were there already. It runs between two servers, when nothing is
-// written. Whoever follows the WAL has to be told here, before the next server
-// writes.
+// written, and so the Watcher is told of it here.
 func (c *Cluster) cut(to *vfs.Memory) (was *vfs.Memory, err error) {
 	if was, err = c.mem.Become(to); err != nil {
 		return nil, err
 	}
 	c.wal.cut()
 	c.counters.rewinds.Add(1)
-	return was, nil
+	return was, c.showFiles()
 }
