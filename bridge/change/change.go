@@ -26,6 +26,12 @@ type Set struct {
 	XID    uint32 // of the top-level transaction; 0 for a message outside one
 	Time   time.Time
 	GID    string // of a prepared transaction that was committed
+	// Part counts the sets of one transaction from 0, and More says that another
+	// follows: a transaction of very many changes comes as several sets, one after
+	// the other and with the same LSN. Only with the last one it is whole, so what
+	// stores or applies them keeps all of them or none.
+	Part int
+	More bool
 	// Changes are in the order of the log.
 	Changes []Change
 }
