@@ -5,7 +5,7 @@ type Kind uint8
 
 const (
 	Base Kind = iota
-	ArrayKind
+	ArrayKind // typelem, and array_subscript_handler: not name, point or jsonb
 	EnumKind
 	DomainKind
 	CompositeKind
@@ -23,6 +23,7 @@ type Type struct {
 	Length int16  // pg_type.typlen; -1 variable, -2 a C string
 	Align  byte   // pg_type.typalign: c, s, i or d
 	ByVal  bool   // pg_type.typbyval
+	Delim  byte   // pg_type.typdelim, between the elements of an array of it; 0 is a comma
 	Output uint32 // OID of its output function
 
 	Elem   *Type             // of an array, domain (its base), range (subtype), multirange (its range)
