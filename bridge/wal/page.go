@@ -130,3 +130,10 @@ func (r *Reader) dataBetween(start, l LSN) uint64 {
 func invalid(l LSN, format string, args ...any) error {
 	return fmt.Errorf("%w at %v: %s", ErrInvalid, l, fmt.Sprintf(format, args...))
 }
+
+// IsPage tells whether b begins with a page written for position at, by its magic
+// number and its own position. A segment that is used again has pages of another
+// until they are written.
+func IsPage(b []byte, at LSN) bool {
+	return len(b) >= shortHeader && le.Uint16(b) == pageMagic && LSN(le.Uint64(b[8:])) == at
+}
