@@ -58,7 +58,7 @@ func postgresArgs(own []Setting, connections int, inMemory bool) []string {
 	}
 	// The prefix comes first too: what is wrong with the user's settings must be
 	// readable.
-	settings := append([]Setting{{"log_line_prefix", logPrefix}}, own...)
+	settings := append([]Setting{{"log_line_prefix", logPrefix}, {"output_plugin_libraries", outputPluginLibraries}}, own...)
 	settings = append(settings, Setting{"max_connections", itoa(connections)})
 	for _, s := range append(settings, fixedSettings...) {
 		args = append(args, "-c", s.Name+"="+s.Value)

@@ -261,6 +261,11 @@ func baseTree(a *wasm.Artifact) (*vfs.Memory, error) {
 			return nil, fmt.Errorf("pglite: base file %s: %w", f.Path, err)
 		}
 	}
+	for _, name := range outputPlugins {
+		if err := m.PutFile(name, 0o755, outputPlugin()); err != nil {
+			return nil, fmt.Errorf("pglite: output plugin %s: %w", name, err)
+		}
+	}
 	for _, d := range [...]string{"/tmp", sharedDir, hostDir, "/home/postgres"} {
 		if err := mkdir(d); err != nil {
 			return nil, err
