@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // errSyntax says that a text is none that Postgres writes for the type.
@@ -23,8 +24,19 @@ func Parse(t *Type, text string) (any, error) {
 }
 
 func parse(t *Type, text string) (any, error) {
-	if t.Kind == DomainKind {
+	switch t.Kind {
+	case DomainKind:
 		return parse(t.Elem, text)
+	case ArrayKind:
+		return parseArray(t, text)
+	case CompositeKind:
+		return parseRecord(t, text)
+	case RangeKind:
+		return parseRange(t.Elem, text)
+	case MultirangeKind:
+		return parseMultirange(t.Elem, text)
+	case EnumKind:
+		return text, nil
 	}
 	switch t.OID {
 	case oidBool:
@@ -33,16 +45,76 @@ func parse(t *Type, text string) (any, error) {
 		}
 		return text == "t", nil
 	case oidInt2:
-		return strconv.ParseInt(text, 10, 16)
+		return parseInt(text, 16)
 	case oidInt4:
-		return strconv.ParseInt(text, 10, 32)
+		return parseInt(text, 32)
 	case oidInt8:
-		return strconv.ParseInt(text, 10, 64)
-	case oidBytea:
-		if len(text) < 2 || text[:2] != `\x` {
+		return parseInt(text, 64)
+	case oidOID, oidXID, oidCID:
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
 			return nil, errSyntax
 		}
-		return hex.DecodeString(text[2:])
+		return int64(n), nil
+	case oidFloat4:
+		f, err := parseFloat(text, 32)
+		return float32(f), err
+	case oidFloat8:
+		return parseFloat(text, 64)
+	case oidBytea:
+		digits, ok := strings.CutPrefix(text, `\x`)
+		b, err := hex.DecodeString(digits)
+		if !ok || err != nil {
+			return nil, errSyntax
+		}
+		return b, nil
+	case oidInt2Vector, oidOIDVector:
+		return parseArray(t, text)
+	case oidJSON, oidJSONB:
+		return JSON(text), nil
+	case oidNumeric:
+		return parseNumeric(text)
+	case oidUUID:
+		return parseUUID(text)
+	}
+	return parseTemporal(t, text)
+}
+
+func parseTemporal(t *Type, text string) (any, error) {
+	switch t.OID {
+	case oidDate:
+		return parseDate(text)
+	case oidTime:
+		return parseTime(text)
+	case oidTimeTZ:
+		return parseTimeTZ(text)
+	case oidTimestamp:
+		micros, err := parseTimestamp(text, false)
+		return Timestamp(micros), err
+	case oidTimestampTZ:
+		micros, err := parseTimestamp(text, true)
+		return TimestampTZ(micros), err
+	case oidInterval:
+		return parseInterval(text)
 	}
 	return text, nil
+}
+
+func parseInt(text string, size int) (any, error) {
+	n, err := strconv.ParseInt(text, 10, size)
+	if err != nil {
+		return nil, errSyntax
+	}
+	return n, nil
+}
+
+func parseUUID(text string) (u UUID, err error) {
+	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return u, errSyntax
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil || len(b) != len(u) {
+		return u, errSyntax
+	}
+	return UUID(b), nil
 }

@@ -4,8 +4,8 @@ package value
 type Kind uint8
 
 const (
-	Base Kind = iota
-	ArrayKind // typelem, and array_subscript_handler: not name, point or jsonb
+	Base      Kind = iota
+	ArrayKind      // typsubscript is array_subscript_handler: not name, point or jsonb
 	EnumKind
 	DomainKind
 	CompositeKind
