@@ -1,6 +1,10 @@
 package wal
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/howdahdb/howdah/bridge/pglz"
+)
 
 // Method says how an image is compressed.
 type Method uint8
@@ -83,7 +87,7 @@ func (i *Image) Restore(p *[PageSize]byte) error {
 		// Into the end of p, from where the parts move to their places: what is in
 		// front of the hole moves down, and what is behind it is there already.
 		b := p[i.HoleLength:]
-		if err := decompress(b, i.Bytes); err != nil {
+		if err := pglz.Decompress(b, i.Bytes); err != nil {
 			return fmt.Errorf("wal: page image: %w", err)
 		}
 		whole = b

@@ -139,30 +139,3 @@ func TestRestore(t *testing.T) {
 		}
 	}
 }
-
-func TestDecompress(t *testing.T) {
-	for name, c := range map[string]struct{ src, want string }{
-		"literals":         {"00 61 62 63", "abc"},
-		"match":            {"08 61 62 63 00 03", "abcabc"},
-		"run":              {"02 61 02 01", "aaaaaa"},
-		"long run":         {"02 61 0f 01 02", strings.Repeat("a", 21)},
-		"cut by the end":   {"02 61 0f 01 ff", "aaaa"},
-		"cut":              {"00 61", "!abc"},
-		"cut match":        {"02 61 00", "!aaaa"},
-		"cut long match":   {"02 61 0f 01", "!aaaaaaaaaaaaaaaaaaaaa"},
-		"before the start": {"02 61 00 02", "!aaaa"},
-		"no distance":      {"02 61 00 00", "!aaaa"},
-		"too long":         {"00 61 62", "!a"},
-		"nothing":          {"", "!a"},
-	} {
-		src, err := hex.DecodeString(strings.ReplaceAll(c.src, " ", ""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, bad := strings.CutPrefix(c.want, "!")
-		dst := make([]byte, len(want))
-		if err := decompress(dst, src); (err != nil) != bad || !bad && string(dst) != want {
-			t.Errorf("%s: %q, %v", name, dst, err)
-		}
-	}
-}
