@@ -1,5 +1,11 @@
 package value
 
+import (
+	"fmt"
+
+	"github.com/howdahdb/howdah/bridge/pglz"
+)
+
 // header is the length word of a datum, which Decode's bytes lack: alignment within
 // an array, a composite or a range counts from there.
 const header = 4
@@ -67,7 +73,28 @@ func varlena(b []byte, at int) (v []byte, end int, err error) {
 	}
 	v, end = b[at+4:at+size], at+size
 	if word&3 == 2 {
-		return nil, 0, ErrNoDecoder
+		v, err = decompress(v)
 	}
-	return v, end, nil
+	return v, end, err
+}
+
+// decompress restores a column of a composite, which may have come compressed from
+// the table where it stood before: a word with its size (30 bits) and how it is
+// compressed, 0 for pglz, and then what that has made of it.
+func decompress(b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, errMalformed
+	}
+	word, b := le.Uint32(b), b[4:]
+	if word>>30 != 0 {
+		return nil, ErrNoDecoder
+	}
+	if int(word) > len(b)*pglz.MaxRatio {
+		return nil, errMalformed
+	}
+	raw := make([]byte, word)
+	if err := pglz.Decompress(raw, b); err != nil {
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return raw, nil
 }

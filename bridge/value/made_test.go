@@ -117,3 +117,16 @@ func TestAlteredComposite(t *testing.T) {
 		t.Errorf("read %d values, the first %v", len(data), data[0].text)
 	}
 }
+
+// TestCompressedComposite reads a composite made of a row with a compressed column.
+func TestCompressedComposite(t *testing.T) {
+	o := newOracle(t)
+	o.exec(t, "create table strip (a int, t text, j jsonb); create table v (v strip)")
+	o.exec(t, "insert into strip select i, repeat(i || ' and so on ', 1000), to_jsonb(array_fill(i, array[500])) from generate_series(1, 20) i")
+	o.exec(t, "insert into v select strip from strip")
+	typ, data := o.read(t)
+	compare(t, typ, data)
+	if len(data[0].disk) > len(data[0].text)/4 {
+		t.Errorf("%d bytes for a text of %d: nothing is compressed", len(data[0].disk), len(data[0].text))
+	}
+}

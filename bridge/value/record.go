@@ -22,7 +22,7 @@ func decodeRecord(t *Type, b []byte) (any, error) {
 	if n > len(t.Fields) || at < fixed || bitmap != nil && len(bitmap) < (n+7)/8 {
 		return nil, errMalformed
 	}
-	r := &Record{}
+	r := &Record{Names: make([]string, 0, len(t.Fields)), Values: make([]any, 0, len(t.Fields))}
 	for k := range t.Fields {
 		f := &t.Fields[k]
 		var v any
@@ -99,9 +99,9 @@ func parseRecord(t *Type, text string) (any, error) {
 	if !ok {
 		return nil, errSyntax
 	}
-	r := &Record{}
+	r := &Record{Names: make([]string, 0, len(t.Fields)), Values: make([]any, 0, len(t.Fields))}
 	for f := range t.columns() {
-		if r.Names != nil {
+		if len(r.Names) > 0 {
 			if rest, ok = strings.CutPrefix(rest, ","); !ok {
 				return nil, errSyntax
 			}
