@@ -39,6 +39,7 @@ var arrows = []arrow{
 	{"github.com/alecthomas/kong", []string{"cmd/..."}, "flags are the command's"},
 	{"github.com/schollz/progressbar/...", []string{"cmd/..."}, "packages report progress by callback and leave the terminal alone"},
 	{"github.com/prometheus/...", []string{"pglite/admin"}, "how figures are exposed is one package's business"},
+	{"github.com/fxamacker/cbor/...", []string{"bridge/change"}, "the form of change sets is one package's, which holds its own against it in tests"},
 	{"github.com/rs/zerolog/log", nil, "the global logger: loggers are passed down"},
 }
 

@@ -3,21 +3,13 @@ package clients_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
-	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
@@ -65,67 +57,9 @@ func runNode(t *testing.T, program string, db database) {
 // nodeModules returns a folder with the packages of testdata/node/package.json.
 func nodeModules(t *testing.T) string {
 	t.Helper()
-	need.Npm(t)
-	dir, err := installOnce()
+	files, err := fs.Sub(nodeFiles, "testdata/node")
 	if err != nil {
-		need.Missing(t, "needs npm packages: %v", err)
+		t.Fatal(err)
 	}
-	return dir
-}
-
-const installTimeout = 5 * time.Minute
-
-// installOnce keeps the error too: without a network npm tries for a minute.
-var installOnce = sync.OnceValues(install)
-
-// install leaves the packages in the user's cache folder, complete or not at
-// all, under the hash of the lock file. It uses the user's npm configuration;
-// the lock file has hashes and no addresses.
-func install() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
-	defer cancel()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	home := filepath.Join(cache, "howdah-test")
-	if err := os.MkdirAll(home, 0o700); err != nil {
-		return "", err
-	}
-	lockFile, err := nodeFiles.ReadFile("testdata/node/package-lock.json")
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(lockFile)
-	target := filepath.Join(home, "node-clients-"+hex.EncodeToString(sum[:8]))
-	modules := filepath.Join(target, "node_modules")
-
-	lock := flock.New(target + ".lock")
-	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return "", fmt.Errorf("wait for another install: %w", err)
-	}
-	defer lock.Close()
-	if _, err := os.Stat(modules); err == nil {
-		return modules, nil
-	}
-	work, err := os.MkdirTemp(home, "install-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(work)
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		data, err := nodeFiles.ReadFile("testdata/node/" + name)
-		if err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(filepath.Join(work, name), data, 0o600); err != nil {
-			return "", err
-		}
-	}
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm ci: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return modules, os.Rename(work, target)
+	return need.NodePackages(t, files)
 }
