@@ -20,8 +20,9 @@ import (
 
 // oracle is a server that shows what it has on its pages.
 type oracle struct {
-	conn  *pgx.Conn
-	types map[uint32]*value.Type
+	conn    *pgx.Conn
+	types   map[uint32]*value.Type
+	cluster *pglite.Cluster // nil for a native one
 }
 
 // newOracle is a native one.
@@ -51,7 +52,9 @@ func newCluster(t testing.TB) *oracle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return connect(t, cfg)
+	o := connect(t, cfg)
+	o.cluster = c
+	return o
 }
 
 func connect(t testing.TB, cfg *pgx.ConnConfig) *oracle {
@@ -271,6 +274,11 @@ func compareOne(typ *value.Type, d datum) error {
 	if err != nil {
 		return err
 	}
+	return compareForms(typ, v, d)
+}
+
+// compareForms compares what is written of a value.
+func compareForms(typ *value.Type, v any, d datum) error {
 	if got := string(value.AppendText(nil, typ, v)); got != d.text {
 		return fmt.Errorf("written as %s", clip(got))
 	}
