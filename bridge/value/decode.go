@@ -104,6 +104,9 @@ func decode(t *Type, b []byte) (any, error) {
 
 // decodeMade reads a value of a type that is made of others.
 func decodeMade(t *Type, b []byte) (any, error) {
+	if !t.complete() {
+		return nil, ErrNoDecoder
+	}
 	switch t.Kind {
 	case DomainKind:
 		return decode(t.Elem, b)

@@ -63,3 +63,19 @@ func TestNoDecoder(t *testing.T) {
 		}
 	}
 }
+
+// TestIncompleteType: a type of which parts are not known is one without a decoder.
+func TestIncompleteType(t *testing.T) {
+	for _, typ := range []*value.Type{
+		{Kind: value.DomainKind}, {Kind: value.RangeKind}, {Kind: value.MultirangeKind}, {Kind: value.MultirangeKind, Elem: &value.Type{Kind: value.RangeKind}},
+		{Kind: value.ArrayKind}, {Kind: value.CompositeKind, Fields: []value.Field{{Name: "a"}}},
+	} {
+		if v, err := value.Decode(typ, make([]byte, 32)); !errors.Is(err, value.ErrNoDecoder) {
+			t.Errorf("%v: %v, %v", typ, v, err)
+		}
+		v, err := value.Parse(typ, "(text)")
+		if err != nil || v != "(text)" || string(value.AppendText(nil, typ, v)) != "(text)" {
+			t.Errorf("%v: %v, %v", typ, v, err)
+		}
+	}
+}
