@@ -114,11 +114,8 @@ func appendArray(dst []byte, t *Type, a *Array) []byte {
 }
 
 func delimiter(elem *Type) byte {
-	switch {
-	case elem.Delim != 0:
+	if elem.Delim != 0 {
 		return elem.Delim
-	case elem.OID == oidBox: // the only one of Postgres' own with another
-		return ';'
 	}
 	return ','
 }

@@ -1,0 +1,408 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/howdahdb/howdah/bridge/change"
+	"github.com/howdahdb/howdah/bridge/feed"
+	"github.com/howdahdb/howdah/bridge/wal"
+)
+
+const (
+	// sendAfter is how many bytes of a stream are gathered before they are sent,
+	// while more is at hand.
+	sendAfter = 32 << 10
+	// idleAfter is how often an idle stream looks whether there is a position to
+	// tell the subscriber, or time for a keepalive.
+	idleAfter = 100 * time.Millisecond
+	// maxReply bounds a subscriber's messages, of which the longest that says
+	// anything has 34 bytes.
+	maxReply = 1 << 10
+)
+
+// stream is a START_REPLICATION under way. Its goroutines send sets and advance the
+// slot; the connection's reads what the subscriber says.
+type stream struct {
+	c       *conn
+	slot    string
+	use     *use
+	owner   runner // whose session may advance the slot
+	db      *sql.DB
+	sub     *feed.Subscription
+	enc     encoder
+	timeout time.Duration // wal_sender_timeout; 0 is none
+	cancel  context.CancelFunc
+	sending sync.WaitGroup
+	acks    chan struct{} // has room for one: acknowledged has risen
+
+	mu struct {
+		sync.Mutex
+		acknowledged wal.LSN
+		heard        time.Time // when the subscriber last said anything
+		asked        bool      // for a reply, since then
+		wanted       bool      // it asks for one
+		over         bool      // the client was told that the stream has failed
+	}
+
+	// Of the sender.
+	out  []byte
+	sent int     // messages
+	told wal.LSN // the position that the subscriber knows of
+
+	begun wal.LSN // where the stream began
+}
+
+// startReplication begins to stream a slot (StartLogicalReplication in walsender.c).
+func (c *conn) startReplication(cmd startReplication) error {
+	if c.status != 'I' {
+		return c.fail(errorf("25001", "START_REPLICATION cannot run inside a transaction block"))
+	}
+	if !cmd.logical {
+		return c.fail(errorf(featureNotSupported, "physical replication is not supported"))
+	}
+	use, err := c.srv.acquire(cmd.slot, c.pid)
+	if err != nil {
+		return c.fail(err)
+	}
+	s := &stream{c: c, slot: cmd.slot, use: use, acks: make(chan struct{}, 1)}
+	if err := s.open(cmd); err != nil {
+		return c.fail(errors.Join(err, s.close()))
+	}
+	if err := c.b.say(appendCopyBoth(nil)); err != nil {
+		return errors.Join(err, s.close())
+	}
+	s.start()
+	c.stream = s
+	return nil
+}
+
+// open finds the slot, the plugin and the place in the log.
+func (s *stream) open(cmd startReplication) error {
+	c := s.c
+	rows, err := c.rows(`select slot_type, plugin, database, confirmed_flush_lsn::text, invalidation_reason,
+		(select setting from pg_catalog.pg_settings where name = 'wal_sender_timeout')
+		from pg_catalog.pg_replication_slots where slot_name = ` + quoteLiteral(cmd.slot))
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return noSlot(cmd.slot)
+	}
+	row := rows[0]
+	switch {
+	case *row[0] != "logical":
+		return errorf("55000", "cannot use physical replication slot for logical decoding")
+	case *row[2] != c.database:
+		return errorf("55000", "replication slot \"%s\" was not created in this database", cmd.slot)
+	case row[4] != nil:
+		return lostSlot(cmd.slot, *row[4])
+	}
+	milliseconds, err := strconv.Atoi(*row[5])
+	if err != nil {
+		return err
+	}
+	s.timeout = time.Duration(milliseconds) * time.Millisecond
+	from, err := wal.ParseLSN(*row[3])
+	if err != nil {
+		return err
+	}
+	from = max(from, cmd.from, c.srv.confirmed(cmd.slot))
+	if s.db, err = c.srv.o.Connect(c.database); err != nil {
+		return err
+	}
+	s.owner = runnerOn(c.ctx, s.db)
+	for _, t := range c.temporary {
+		if t.name == cmd.slot {
+			s.owner = t.by
+		}
+	}
+	var filter feed.Filter
+	if s.enc, filter, err = c.srv.encoder(*row[1], cmd.options, s.db); err != nil {
+		return err
+	}
+	s.sub, err = c.srv.o.Log.Subscribe(c.ctx, feed.SubscribeOptions{Database: c.database, From: feed.After(from), Filter: filter})
+	if errors.Is(err, feed.ErrRefetch) {
+		return lostSlot(cmd.slot, err.Error())
+	}
+	s.mu.acknowledged, s.told, s.begun = from, from, from
+	return err
+}
+
+// lostSlot says that what comes after a slot's position is no more.
+func lostSlot(slot, why string) error {
+	e := errorf("55000", "can no longer access replication slot \"%s\"", slot)
+	e.Detail = "This replication slot has been invalidated: " + why + "."
+	return e
+}
+
+// encoder makes that of a slot's plugin, and says what of the log it wants.
+func (s *Server) encoder(plugin string, options []option, db *sql.DB) (encoder, feed.Filter, error) {
+	switch plugin {
+	case "pgoutput":
+		settings, err := parseSettings(options)
+		if err != nil {
+			return nil, feed.Filter{}, err
+		}
+		return newPgoutput(settings, db, s.o.Log.Last), feed.Filter{}, nil
+	case "howdah":
+		return parseForm(options)
+	}
+	return nil, feed.Filter{}, errorf(featureNotSupported, "output plugin \"%s\" is not supported", plugin)
+}
+
+func (s *stream) start() {
+	ctx, cancel := context.WithCancel(s.c.ctx)
+	s.cancel = cancel
+	s.mu.heard = time.Now()
+	s.sending.Go(func() {
+		if err := s.send(ctx); err != nil && ctx.Err() == nil {
+			s.failed(err)
+		}
+	})
+	s.sending.Go(func() { s.follow(ctx) })
+}
+
+// close gives back what open has taken.
+func (s *stream) close() (err error) {
+	if s.sub != nil {
+		err = s.sub.Close()
+	}
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	s.c.srv.release(s.slot, s.use)
+	return err
+}
+
+// endStream ends the stream, if there is one.
+func (c *conn) endStream() {
+	s := c.stream
+	if s == nil {
+		return
+	}
+	c.stream = nil
+	s.cancel()
+	s.sending.Wait()
+	s.settle()
+	_ = s.close()
+}
+
+// failed tells the client why nothing more comes. It ends the COPY, too.
+func (s *stream) failed(err error) {
+	if errors.Is(err, feed.ErrRefetch) {
+		err = lostSlot(s.slot, err.Error())
+	}
+	s.mu.Lock()
+	s.mu.over = true
+	s.mu.Unlock()
+	_ = s.c.b.say(appendReady(appendError(nil, "ERROR", err), 'I'))
+}
+
+// send sends sets as they come, until ctx ends.
+func (s *stream) send(ctx context.Context) error {
+	if err := s.keepalive(false); err != nil {
+		return err
+	}
+	for {
+		set, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		if set == nil {
+			if err := s.idle(); err != nil {
+				return err
+			}
+			continue
+		}
+		before := s.sent
+		if err := s.enc.encode(ctx, set, s.gather); err != nil {
+			return err
+		}
+		if s.sent > before && !set.More {
+			s.told = set.LSN
+		}
+	}
+}
+
+// next gives the next set, or nil if there was none for a while. What was gathered
+// goes out before it waits.
+func (s *stream) next(ctx context.Context) (*change.Set, error) {
+	within := idleAfter
+	switch {
+	case s.wants():
+		if err := s.keepalive(false); err != nil {
+			return nil, err
+		}
+	case s.sub.Position() >= s.c.srv.o.Log.Last():
+		if err := s.flush(); err != nil {
+			return nil, err
+		}
+	case len(s.out) > 0:
+		within = time.Millisecond // what is left in the log may not be for this subscriber
+	}
+	wait, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	set, err := s.sub.Next(wait)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, nil
+	}
+	return set, err
+}
+
+// gather appends a payload to what is to be sent, as an XLogData message.
+func (s *stream) gather(at wal.LSN, payload []byte) error {
+	n := len(s.out)
+	s.sent++
+	b := append(begin(s.out, 'd'), 'w')
+	b = appendLSN(appendLSN(b, at), at)
+	s.out = end(append(appendTime(b, time.Now()), payload...), n)
+	if len(s.out) < sendAfter {
+		return nil
+	}
+	return s.flush()
+}
+
+func (s *stream) flush() error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	err := s.c.b.say(s.out)
+	s.out = s.out[:0]
+	if cap(s.out) > 4*sendAfter {
+		s.out = nil
+	}
+	return err
+}
+
+// wants tells, once, whether the subscriber has asked for an answer.
+func (s *stream) wants() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted := s.mu.wanted
+	s.mu.wanted = false
+	return wanted
+}
+
+// idle is for when there was nothing for a while. It lets the subscriber know how far
+// the stream has come, so that it can acknowledge that, and its slot does not stay
+// behind while others write to what is not published. And it looks whether the
+// subscriber is still there (WalSndKeepaliveIfNecessary and WalSndCheckTimeOut).
+func (s *stream) idle() error {
+	if s.sub.Position() > s.told {
+		if err := s.keepalive(false); err != nil {
+			return err
+		}
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if s.timeout <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	silent, asked := time.Since(s.mu.heard), s.mu.asked
+	s.mu.Unlock()
+	switch {
+	case silent >= s.timeout:
+		return errTimeout
+	case silent >= s.timeout/2 && !asked:
+		return s.keepalive(true)
+	}
+	return nil
+}
+
+var errTimeout = errorf("57P05", "terminating walsender process due to replication timeout")
+
+func (s *stream) keepalive(reply bool) error {
+	s.told = max(s.told, s.sub.Position())
+	n := len(s.out)
+	b := appendLSN(append(begin(s.out, 'd'), 'k'), s.told)
+	b = appendTime(b, time.Now())
+	if reply {
+		b = append(b, 1)
+		s.mu.Lock()
+		s.mu.asked = true
+		s.mu.Unlock()
+	} else {
+		b = append(b, 0)
+	}
+	s.out = end(b, n)
+	return s.flush()
+}
+
+// streamed handles what a client says while it has a stream.
+func (c *conn) streamed(h header) error {
+	s := c.stream
+	switch h.typ {
+	case 'd':
+		body, err := readBody(c.client, h, maxReply)
+		if err != nil {
+			return err
+		}
+		s.heard(body)
+		return nil
+	case 'c':
+		if _, err := io.CopyN(io.Discard, c.client, int64(h.size)); err != nil {
+			return err
+		}
+		over := s.isOver()
+		c.endStream()
+		if over || s.isOver() {
+			return nil
+		}
+		b := appendCopyDone(nil)
+		b = appendCommandComplete(appendCommandComplete(b, "COPY 0"), startReplication{}.tag())
+		return c.b.say(appendReady(b, c.status))
+	}
+	if s.isOver() {
+		c.endStream()
+		return c.message(h)
+	}
+	return c.fatal(errorf("08P01", "unexpected message type \"%c\"", h.typ))
+}
+
+func (s *stream) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.over
+}
+
+// heard takes a message of the subscriber's: a standby status update, of which the
+// position that it has flushed counts, or hot standby feedback, which is for
+// physical replication.
+func (s *stream) heard(body []byte) {
+	s.mu.Lock()
+	s.mu.heard, s.mu.asked = time.Now(), false
+	var flushed wal.LSN
+	if len(body) == 34 && body[0] == 'r' {
+		flushed = wal.LSN(binary.BigEndian.Uint64(body[9:]))
+		s.mu.wanted = s.mu.wanted || body[33] != 0
+	}
+	news := flushed > s.mu.acknowledged
+	if news {
+		s.mu.acknowledged = flushed
+	}
+	s.mu.Unlock()
+	if !news {
+		return
+	}
+	s.sub.Ack(flushed)
+	s.c.srv.confirm(s.slot, flushed)
+	select {
+	case s.acks <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) acknowledged() wal.LSN {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.acknowledged
+}
