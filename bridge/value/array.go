@@ -114,8 +114,11 @@ func appendArray(dst []byte, t *Type, a *Array) []byte {
 }
 
 func delimiter(elem *Type) byte {
-	if elem.Delim != 0 {
+	switch {
+	case elem.Delim != 0:
 		return elem.Delim
+	case elem.OID == oidBox: // the only one of Postgres' own with another
+		return ';'
 	}
 	return ','
 }

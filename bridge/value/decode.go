@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNoDecoder says that only the type's output function knows how to read a value.
-// The value is a string then: what that function writes.
+// The value is what Parse makes of the text that it writes.
 var ErrNoDecoder = errors.New("no decoder for the type")
 
 // errMalformed says that the bytes are no value of their type.
@@ -104,6 +104,9 @@ func decode(t *Type, b []byte) (any, error) {
 
 // decodeMade reads a value of a type that is made of others.
 func decodeMade(t *Type, b []byte) (any, error) {
+	if !t.complete() {
+		return nil, ErrNoDecoder
+	}
 	switch t.Kind {
 	case DomainKind:
 		return decode(t.Elem, b)
@@ -128,6 +131,9 @@ func decodeMade(t *Type, b []byte) (any, error) {
 
 // decodeText reads a value that is a string, as what its output function writes.
 func decodeText(t *Type, b []byte) (any, error) {
+	if t.Length > 0 && len(b) != int(t.Length) {
+		return nil, errMalformed
+	}
 	text, ok := texts[t.OID]
 	if !ok {
 		return nil, ErrNoDecoder

@@ -130,3 +130,30 @@ func TestCompressedComposite(t *testing.T) {
 		t.Errorf("%d bytes for a text of %d: nothing is compressed", len(data[0].disk), len(data[0].text))
 	}
 }
+
+// TestOwnPages reads what this build of Postgres, of 32 bits, has on its pages.
+func TestOwnPages(t *testing.T) {
+	o := newCluster(t)
+	total := 0
+	for _, c := range corpus {
+		if c.typ == "xml" { // is not built in
+			continue
+		}
+		t.Run(c.typ, func(t *testing.T) {
+			typ, data := o.store(t, c.typ, c.texts)
+			compare(t, typ, data)
+			typ, more := o.query(t, c.typ, c.expression, 30)
+			compare(t, typ, more)
+			total += len(data) + len(more)
+		})
+	}
+	o.exec(t, madeTypes)
+	for _, m := range made {
+		t.Run(m.typ, func(t *testing.T) {
+			typ, data := o.store(t, m.typ, m.texts)
+			compare(t, typ, data)
+			total += len(data)
+		})
+	}
+	t.Logf("%d values", total)
+}

@@ -13,19 +13,53 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/howdahdb/howdah/bridge/value"
+	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/driver"
 	"github.com/howdahdb/howdah/pglite/pgtest/need"
 )
 
-// oracle is a native server that shows what it has on its pages.
+// oracle is a server that shows what it has on its pages.
 type oracle struct {
-	conn  *pgx.Conn
-	types map[uint32]*value.Type
+	conn    *pgx.Conn
+	types   map[uint32]*value.Type
+	cluster *pglite.Cluster // nil for a native one
 }
 
+// newOracle is a native one.
 func newOracle(t testing.TB) *oracle {
 	t.Helper()
 	server := need.StartNative(t, "autovacuum=off")
-	conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
+	cfg, err := pgx.ParseConfig(server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connect(t, cfg)
+}
+
+// newCluster is Howdah's own server as an oracle.
+func newCluster(t testing.TB) *oracle {
+	t.Helper()
+	c, err := pglite.Open(t.Context(), pglite.Options{MaxBackends: 1, NoHousekeeping: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg, err := driver.ConnConfig(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := connect(t, cfg)
+	o.cluster = c
+	return o
+}
+
+func connect(t testing.TB, cfg *pgx.ConnConfig) *oracle {
+	t.Helper()
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +274,11 @@ func compareOne(typ *value.Type, d datum) error {
 	if err != nil {
 		return err
 	}
+	return compareForms(typ, v, d)
+}
+
+// compareForms compares what is written of a value.
+func compareForms(typ *value.Type, v any, d datum) error {
 	if got := string(value.AppendText(nil, typ, v)); got != d.text {
 		return fmt.Errorf("written as %s", clip(got))
 	}

@@ -24,6 +24,9 @@ func Parse(t *Type, text string) (any, error) {
 }
 
 func parse(t *Type, text string) (any, error) {
+	if !t.complete() {
+		return text, nil
+	}
 	switch t.Kind {
 	case DomainKind:
 		return parse(t.Elem, text)

@@ -40,3 +40,23 @@ type Field struct {
 	Length  int16 // pg_attribute.attlen and attalign, which stay when it is dropped
 	Align   byte
 }
+
+// complete tells whether all is known that t is made of. What is not is read as a
+// string.
+func (t *Type) complete() bool {
+	switch t.Kind {
+	case DomainKind, RangeKind:
+		return t.Elem != nil
+	case MultirangeKind:
+		return t.Elem != nil && t.Elem.Elem != nil
+	case ArrayKind:
+		return t.element() != nil
+	case CompositeKind:
+		for k := range t.Fields {
+			if f := &t.Fields[k]; f.Type == nil && !f.Dropped {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -150,6 +150,16 @@ func (e *Ending) read(r *wal.Record, c *cursor, invalidations *[]Invalidation) {
 	}
 }
 
+// DropsFiles tells without reading all of it whether a record of Transaction is a
+// Commit or an Abort that removes files.
+func DropsFiles(r *wal.Record) bool {
+	switch r.Info & opMask {
+	case opCommit, opCommitPrepared, opAbort, opAbortPrepared:
+		return r.Info&hasInfo != 0 && len(r.Data) >= 12 && le.Uint32(r.Data[8:])&infoRelations != 0
+	}
+	return false
+}
+
 func (c *cursor) invalidations(n int) []Invalidation {
 	const size = 16
 	if n == 0 || !c.has(n, size) {
