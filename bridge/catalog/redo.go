@@ -109,6 +109,9 @@ func (c *Catalogs) redoOther(r *wal.Record) error {
 	case *xact.DropDatabase:
 		c.leaveTablespaces(v)
 	case *xact.Checkpoint:
+		if c.reading != nil {
+			break // what it knows is not whole yet
+		}
 		if v.Shutdown || v.EndOfRecovery {
 			c.xids.crashed()
 			c.leaveUnused()

@@ -122,15 +122,18 @@ func (c *Catalogs) before(r *wal.Record, id uint8, offset uint16) *tuple {
 
 // redoUpdate: 0 xmax of the old tuple u32 · 4 its offset number u16 · 6 its infobits
 // u8 · 7 flags u8 · 8 xmax of the new tuple u32 · 12 its offset number u16. Block 0 is
-// the new tuple's page, and 1 the old one's if it is another.
+// the new tuple's page, and 1 the old one's if it is another; those behind, if any,
+// are of the visibility map.
 func (c *Catalogs) redoUpdate(r *wal.Record) error {
 	if len(r.Data) < 14 {
 		return corrupt("%d bytes", len(r.Data))
 	}
 	oldOffset, offset := le.Uint16(r.Data[4:]), le.Uint16(r.Data[12:])
 	oldID := uint8(0)
-	if n := len(r.Blocks); n > 0 && r.Blocks[n-1].ID == 1 {
-		oldID = 1
+	for i := range r.Blocks {
+		if b := &r.Blocks[i]; b.ID == 1 && b.Fork == wal.MainFork {
+			oldID = 1
+		}
 	}
 	old := c.before(r, oldID, oldOffset)
 	var from target
