@@ -50,7 +50,7 @@ func (d *database) locate(r *classRow) (wal.Relation, bool) {
 	if at.Tablespace == 0 {
 		at.Tablespace = d.tablespace
 	}
-	if r.shared {
+	if at.Tablespace == globalTablespace {
 		at.Database = 0
 	}
 	return at, r.file != 0

@@ -118,7 +118,7 @@ func (c *Catalogs) sawClass(at fileName, t *heap.Tuple) error {
 	if file.Tablespace == 0 {
 		file.Tablespace = at.Tablespace
 	}
-	if row.shared {
+	if file.Tablespace == globalTablespace {
 		file.Database = 0
 	}
 	return c.follow(file, k)

@@ -69,7 +69,6 @@ type (
 	classRow struct {
 		oid, namespace, rowType, file, tablespace, rewrite uint32
 		name                                               string
-		shared                                             bool
 		persistence, kind, identity                        byte
 	}
 	attributeRow struct {
@@ -183,7 +182,7 @@ func (r *classRow) decode(t *heap.Tuple) error {
 	*r = classRow{
 		oid: le.Uint32(b), name: name(b[4:]), namespace: le.Uint32(b[68:]), rowType: le.Uint32(b[72:]),
 		file: le.Uint32(b[88:]), tablespace: le.Uint32(b[92:]),
-		shared: b[117] != 0, persistence: b[118], kind: b[119], identity: b[130], rewrite: le.Uint32(b[132:]),
+		persistence: b[118], kind: b[119], identity: b[130], rewrite: le.Uint32(b[132:]),
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ reindex table concurrently u;
 create index concurrently ci on u (b);
 drop index concurrently ci;
 -- rolled back
-begin; create table never (id int); alter table u add column never int; drop table w cascade; rollback;
+begin; create table never (id int); alter table u add column never int; drop view w cascade; rollback;
 begin; savepoint a; alter table u add column z int; rollback to a; alter table u add column z text; commit;
 begin; savepoint a; create table s1 (id int primary key); release a; savepoint b; drop table s1; rollback to b; alter table s1 add column v int; commit;
 do $$ begin for i in 1..80 loop begin execute format('create table sub%s (id int primary key)', i); if i % 3 = 0 then raise 'no'; end if; exception when others then null; end; end loop; end $$;
