@@ -66,7 +66,7 @@ func serve(t *testing.T) *served {
 	s.addr = l.Addr().(*net.TCPAddr)
 	server, err := wire.New(wire.Options{
 		Cluster: cluster, MaxClients: 100,
-		Replication: adapter{replication.New(replication.Options{Log: s.log, Connect: connector(cluster)})},
+		Replication: adapter{replication.New(replication.Options{Log: s.log, Connect: connector(cluster), Drain: func(context.Context) error { return nil }})},
 	})
 	if err != nil {
 		t.Fatal(err)

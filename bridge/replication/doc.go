@@ -41,7 +41,9 @@
 //   - What is published is decided by the publications as they are when a change is
 //     sent, or later than it, and not as they were when it was made. A change of a
 //     publication is heeded by every transaction that could see it.
-//   - Values are written with fixed settings (UTC, ISO dates), whatever the session's.
+//   - Values are written with fixed settings (UTC, ISO dates), whatever the session's,
+//     and with binary as text if package value has no binary form of their type
+//     (tsvector, types of extensions).
 //   - pg_replication_slots shows no active_pid while a stream runs.
 //   - Failover of slots and ALTER_REPLICATION_SLOT, which could only change that and
 //     two_phase, are refused.

@@ -16,6 +16,8 @@ import (
 type Options struct {
 	// Log has the sets of the cluster.
 	Log *feed.Log
+	// Drain waits until all that is durable of the cluster's log is in Log.
+	Drain func(context.Context) error
 	// Connect gives connections of the host's own to a database, as a superuser. The
 	// caller closes it.
 	Connect func(database string) (*sql.DB, error)

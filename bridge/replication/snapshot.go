@@ -192,11 +192,10 @@ func (c *conn) settle(slot string, at wal.LSN, by runner) (wal.LSN, string, erro
 // whether it sees none behind that.
 func (c *conn) meet(snapshot string, until wal.LSN) (at wal.LSN, exact bool, err error) {
 	log := c.srv.o.Log
-	for try := 0; log.Last() < until; try++ {
-		if err := pause(c.ctx, try); err != nil {
-			return 0, false, err
-		}
+	if err := c.srv.o.Drain(c.ctx); err != nil {
+		return 0, false, err
 	}
+	until = min(until, log.Last())
 	join, err := log.Join(snapshot, until)
 	if err != nil {
 		return 0, false, err
