@@ -1,43 +1,34 @@
 package feed
 
 import (
+	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/wal"
 )
 
-// ID says whose history a log holds: LSNs mean something only together with it.
-type ID struct {
-	System uint64 // the cluster's system identifier
-	// Incarnation tells the histories of one cluster apart: it is another one after
-	// the cluster has gone back in time, so that LSNs come again.
-	Incarnation uint64
-}
-
-// Options say what a Log keeps.
-type Options struct {
-	ID ID
-	// Start is the position after which the caller will append every set. If the log
-	// is known to be complete only up to an earlier one, that is a gap.
-	Start wal.LSN
-
-	// RingBytes bounds what is kept in memory for subscribers that keep up, by the
-	// size of the encoded sets, and RingSets their number; 0 is 4 MiB and 16384.
-	RingBytes int
-	RingSets  int
-}
-
 // Log is an ordered log of change sets. Append, Advance, Sync, Gap and Reset have
-// one caller at a time; everything else may be called from any goroutine.
+// one caller; everything else may be called from any goroutine.
 //
-// Lock order: appending, then mu. mu is a leaf: it is held for memory only, never
+// Lock order: appending, reading, mu. mu is a leaf: it is held for memory only, never
 // while a file is read or written.
 type Log struct {
-	o Options
+	o     Options
+	owned interface{ Close() error } // the file system, if Open has made it
 
 	appending sync.Mutex
+	w         *writer
+	pending   place    // of the newest set of a transaction that is not whole, or zero
+	doomed    []string // files that are not the log's any more
+
+	unzip *zstd.Decoder
+
+	// reading is held for reading by who reads files, and by Close.
+	reading sync.RWMutex
 
 	mu struct {
 		sync.Mutex
@@ -47,34 +38,75 @@ type Log struct {
 		// first is the position after which everything is kept, last the one up to
 		// which everything has been appended.
 		first, last wal.LSN
-		pending     place  // of the newest set of a transaction that is not whole, or zero
 		reason      string // why nothing is kept after an earlier position than first
+		newest      place  // of what is shown: behind its newest set
+		flushed     place  // of the newest set that is in a file
+		segments    []*segment
 		ring        ring
 		recent      recent
 		waiting     []*Subscription
 	}
 }
 
-// Open opens a log that is kept in memory.
+// Open opens a log, and begins it if there is none. What a crash has left unfinished
+// is cut off. The database must not be running yet, or the log be new: snapshots are
+// held to see all that was appended before Open.
 func Open(o Options) (*Log, error) {
-	if o.RingBytes <= 0 {
-		o.RingBytes = 4 << 20
-	}
-	if o.RingSets <= 0 {
-		o.RingSets = 16384
-	}
+	o.fill()
 	l := &Log{o: o}
-	l.mu.id = o.ID
-	l.begin(o.Start, "the log begins there")
+	if err := l.place(); err != nil {
+		return nil, err
+	}
+	if err := l.open(); err != nil {
+		if l.w != nil {
+			l.w.close()
+		}
+		return nil, errors.Join(err, l.release())
+	}
 	return l, nil
 }
 
-// begin makes the log one that is empty and complete up to a position.
+func (l *Log) open() error {
+	var err error
+	if l.w, err = newWriter(&l.o); err != nil {
+		return err
+	}
+	if l.unzip, err = newUnzip(); err != nil {
+		return err
+	}
+	segments, err := l.w.recover()
+	if err != nil {
+		return err
+	}
+	last, reason := l.w.at.last, "the log begins there"
+	if len(segments) == 0 || last < l.o.Start {
+		if len(segments) > 0 {
+			reason = fmt.Sprintf("the log was complete up to %v only when it was opened", last)
+		}
+		for _, s := range segments {
+			l.doomed = append(l.doomed, s.name)
+		}
+		segments, last = nil, l.o.Start
+	}
+	if len(segments) == 0 || l.w.file == nil {
+		s, err := l.w.create(last)
+		if err != nil {
+			return err
+		}
+		segments = append(segments, s)
+	}
+	l.mu.id, l.mu.segments = l.o.ID, segments
+	l.mu.first, l.mu.reason = segments[0].base, reason
+	l.begin(last)
+	return l.discard()
+}
+
+// begin makes the log one that is complete up to a position and has no set in memory.
 // REQUIRES: mu, or that nobody else has the log yet.
-func (l *Log) begin(at wal.LSN, reason string) {
-	l.mu.first, l.mu.last, l.mu.reason = at, at, reason
+func (l *Log) begin(at wal.LSN) {
+	l.mu.last = at
+	l.mu.newest, l.mu.flushed = behind(at), behind(at)
 	l.mu.epoch++
-	l.mu.pending = place{}
 	l.mu.ring.reset(behind(at))
 	l.mu.recent.reset(at)
 	l.wake()
@@ -105,95 +137,172 @@ func (l *Log) Last() wal.LSN {
 
 // Append adds a set, which must not be changed any more. It is with the subscribers
 // when Append returns, or if it is one part of several, when the last one has been
-// appended. A set that is not above Last is ignored. If Append fails nothing of the
-// set is there, and the same one may be appended again. A transaction that is not
-// whole is dropped when part 0 comes again, or the set of another one.
+// appended. A set that is not above Last is ignored. If Append fails, as for want of
+// room, nothing of the set is there, and the same one may be appended again. A
+// transaction that is not whole is dropped when part 0 comes again, or the set of
+// another one.
 func (l *Log) Append(s *change.Set) error {
 	l.appending.Lock()
 	defer l.appending.Unlock()
+	seg, last, err := l.end()
+	if err != nil || s.LSN <= last {
+		return err
+	}
+	if s.Part > 0 && l.pending != (place{s.LSN, s.Part - 1}) {
+		return fmt.Errorf("%w: part %d of %v after part %d of %v", ErrOrder, s.Part, s.LSN, l.pending.part, l.pending.lsn)
+	}
+	if s.Part == 0 {
+		if err := l.abandon(seg); err != nil {
+			return err
+		}
+		if l.w.at.offset+int64(len(l.w.block.b)) >= l.o.SegmentBytes || seg.sealed {
+			if seg, err = l.roll(seg, last); err != nil {
+				return err
+			}
+		}
+	}
+	size, err := l.w.add(s, seg, l)
+	if err != nil {
+		return fmt.Errorf("feed: append the set at %v: %w", s.LSN, err)
+	}
+	l.show(s, seg, size)
+	return nil
+}
+
+// end gives the segment that is written and the position up to which the log is
+// complete.
+func (l *Log) end() (*segment, wal.LSN, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.closed {
-		return ErrClosed
+		return nil, 0, ErrClosed
 	}
-	if s.LSN <= l.mu.last {
+	return l.mu.segments[len(l.mu.segments)-1], l.mu.last, l.w.err
+}
+
+// abandon drops a transaction that is not whole.
+func (l *Log) abandon(s *segment) error {
+	if l.pending == (place{}) {
 		return nil
 	}
-	if s.Part == 0 {
-		l.mu.ring.drop()
-	} else if l.mu.pending != (place{s.LSN, s.Part - 1}) {
-		return fmt.Errorf("%w: part %d of %v after part %d of %v", ErrOrder, s.Part, s.LSN, l.mu.pending.part, l.mu.pending.lsn)
+	if err := l.w.abandon(s, l); err != nil {
+		return err
 	}
-	l.mu.ring.push(s, len(s.Changes))
-	l.mu.pending = placeOf(s)
-	if s.More {
-		return nil
-	}
-	l.mu.pending = place{}
-	l.mu.last = s.LSN
-	l.mu.recent.add(s)
-	l.mu.ring.shrink(l.o.RingBytes, l.o.RingSets, behind(s.LSN))
-	if first := l.mu.ring.after.lsn; first > l.mu.first {
-		l.mu.first, l.mu.reason = first, "older sets were let go"
-	}
-	l.wake()
+	l.pending = place{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.ring.drop(l.mu.newest)
+	l.mu.flushed = l.mu.newest
 	return nil
+}
+
+// show lets subscribers see a set that was added, or what is whole with it.
+func (l *Log) show(s *change.Set, seg *segment, size int) {
+	l.pending = placeOf(s)
+	if !s.More {
+		l.pending, l.w.begun = place{}, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.ring.push(s, size)
+	l.mu.ring.shrink(l.o.RingBytes, l.o.RingSets, l.mu.flushed)
+	if s.More {
+		return
+	}
+	seg.size = l.w.at.offset
+	l.mu.last, l.mu.newest = s.LSN, behind(s.LSN)
+	l.mu.recent.add(s)
+	l.wake()
+}
+
+// roll ends a segment and begins the next one.
+func (l *Log) roll(s *segment, last wal.LSN) (*segment, error) {
+	if !s.sealed {
+		if err := l.w.flush(s, l); err != nil {
+			return nil, err
+		}
+		if err := l.w.mark(s, l, last); err != nil {
+			return nil, err
+		}
+		if err := l.w.seal(s, l); err != nil {
+			return nil, err
+		}
+	}
+	next, err := l.w.create(last)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.mu.segments = append(l.mu.segments, next)
+	l.mu.Unlock()
+	l.retain()
+	return next, nil
 }
 
 // Advance says that every set up to a position has been appended. Subscribers that
 // have had all of them may acknowledge it.
 func (l *Log) Advance(lsn wal.LSN) {
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	if l.pending != (place{}) {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.last = max(l.mu.last, lsn)
 }
 
 // Sync makes what was appended durable, and the position last told to Advance. After
-// it the caller need not keep its own log up to Last.
-func (l *Log) Sync() error { return nil }
-
-// Gap says that the caller has lost its place and appends what comes after at, which
-// is not below Last. The log is empty then: subscribers and positions before at must
-// refetch.
-func (l *Log) Gap(at wal.LSN, why string) error {
+// it the caller need not keep its own log up to Last. After an error of the disk
+// every call fails: what is on it can be told only by opening the log again.
+func (l *Log) Sync() error {
 	l.appending.Lock()
 	defer l.appending.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.mu.closed {
-		return ErrClosed
+	s, last, err := l.end()
+	if err != nil {
+		return err
 	}
-	if at < l.mu.last {
-		return fmt.Errorf("%w: a gap up to %v, and the log is complete up to %v", ErrOrder, at, l.mu.last)
+	if !s.sealed {
+		if err := l.w.flush(s, l); err != nil {
+			return err
+		}
+		if l.pending == (place{}) {
+			if err := l.w.mark(s, l, last); err != nil {
+				return err
+			}
+		}
+		if err := l.w.sync(); err != nil {
+			return err
+		}
 	}
-	l.begin(at, why)
+	l.retain()
 	return nil
 }
 
-// Reset begins another history, in which positions may come again: the log is empty
-// then, and all subscriptions must refetch, whatever their positions.
-func (l *Log) Reset(id ID, at wal.LSN, why string) error {
-	l.appending.Lock()
-	defer l.appending.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.mu.closed {
-		return ErrClosed
-	}
-	l.mu.id = id
-	l.begin(at, why)
-	return nil
-}
-
-// Close ends the log and all subscriptions.
+// Close ends the log and all subscriptions. What was not synced is lost.
 func (l *Log) Close() error {
 	l.appending.Lock()
 	defer l.appending.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	closed := l.mu.closed
 	l.mu.closed = true
 	l.wake()
-	return nil
+	l.mu.Unlock()
+	if closed {
+		return nil
+	}
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	l.w.close()
+	l.unzip.Close()
+	return l.release()
+}
+
+func (l *Log) release() error {
+	if l.owned == nil {
+		return nil
+	}
+	return l.owned.Close()
 }
 
 // wake tells those who wait for a set to look again. REQUIRES: mu.

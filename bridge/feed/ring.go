@@ -47,13 +47,16 @@ func (r *ring) push(s *change.Set, size int) {
 	}
 }
 
-// drop takes back what is not shown.
-func (r *ring) drop() {
+// drop takes back what is not shown. newest is the place behind what is.
+func (r *ring) drop(newest place) {
 	for _, e := range r.entries[r.whole:] {
 		r.bytes -= e.size
 	}
 	clear(r.entries[r.whole:])
 	r.entries = r.entries[:r.whole]
+	if newest.before(r.after) {
+		r.after = newest // some of it had been let go, and so all before it
+	}
 }
 
 // shrink lets go of the oldest sets until the others fit, but of none beyond keep,

@@ -50,7 +50,8 @@ type Subscription struct {
 
 	// Of the caller of Next.
 	initial *initial // the snapshot until it has been read
-	parts   int      // of the transaction that is being delivered
+	reader  reader
+	parts   int // of the transaction that is being delivered
 	project projections
 
 	wake   chan struct{} // has room for one: look again
@@ -164,7 +165,15 @@ func (s *Subscription) following(ctx context.Context) (*change.Set, error) {
 			if s.initial != nil {
 				return s.readSnapshot()
 			}
-			set, err := s.log.look(s, at)
+			set, beyond, err := s.log.look(s, at)
+			if beyond {
+				if set, err = s.log.read(&s.reader, at); set == nil && err == nil {
+					s.mu.Lock()
+					s.mu.at, s.mu.passed = s.reader.at, s.reader.at.lsn
+					s.mu.Unlock()
+					continue
+				}
+			}
 			if set != nil || err != nil {
 				return set, err
 			}
@@ -202,25 +211,25 @@ func (s *Subscription) place() (at place, open bool, err error) {
 	return s.mu.at, within || s.o.Credit <= 0 || s.mu.owed.changes < s.o.Credit, nil
 }
 
-// look gives the set behind a place, and none if there is none yet: then s is told.
-func (l *Log) look(s *Subscription, at place) (*change.Set, error) {
+// look gives the set behind a place, and none if there is none yet: then s is told
+// when there is. beyond says that the ring does not reach back to it.
+func (l *Log) look(s *Subscription, at place) (set *change.Set, beyond bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.mu.closed:
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	case s.epoch != l.mu.epoch:
-		return nil, l.refetch(at.lsn)
+		return nil, false, l.refetch(at.lsn)
+	case at.before(l.mu.newest):
+		set, in := l.mu.ring.find(at)
+		return set, !in, nil
 	}
-	set, in := l.mu.ring.find(at)
-	if !in {
-		return nil, l.refetch(at.lsn)
-	}
-	if set == nil && !s.queued {
+	if !s.queued {
 		s.queued = true
 		l.mu.waiting = append(l.mu.waiting, s)
 	}
-	return set, nil
+	return nil, false, nil
 }
 
 // notify makes who waits look again.
@@ -288,10 +297,8 @@ func (s *Subscription) Position() wal.LSN {
 	l := s.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.epoch == l.mu.epoch && at.lsn == passed {
-		if set, in := l.mu.ring.find(at); in && set == nil {
-			return max(passed, l.mu.last)
-		}
+	if s.epoch == l.mu.epoch && at.lsn == passed && !at.before(l.mu.newest) {
+		return max(passed, l.mu.last)
 	}
 	return passed
 }
