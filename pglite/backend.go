@@ -51,6 +51,11 @@ type backend struct {
 	customs    customNames          // which are the placeholders among them,
 	born       customNames          // and those of the boot, which stay
 	altered    bool                 // SET has changed something for last
+	lastFile   uint32               // the library loaded last when restoreLibraries or noteLibraries looked,
+	files      int                  // and how many there were
+	stood      stood                // what BackendPidGetProc was answered, to be kept so
+	forced     uint32               // the database that DROP DATABASE (FORCE) is about to drop
+	shows      uint32               // where its entry of BackendStatusArray is; guarded by the baton
 	last       *Session             // whose state is in the guest; nil: nobody's
 	xacts      [2]uint32            // commits and rollbacks that the guest has pending
 
@@ -383,5 +388,8 @@ func (b *backend) become(s *Session) {
 	} {
 		i.PutUint32(at, pid)
 	}
-	i.PutUint32(i.Uint32(beEntryAddr)+beEntryPIDAt, shown)
+	i.PutUint32(b.entryAt()+beEntryPIDAt, shown)
+	if shown != 0 {
+		b.show(s)
+	}
 }

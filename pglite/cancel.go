@@ -28,6 +28,7 @@ func (s *Session) end() {
 	s.terminate()
 	s.mu.Lock()
 	idle := s.mu.running == nil
+	s.mu.over = s.mu.over || idle
 	s.mu.Unlock()
 	if idle {
 		s.c.owned.Go(func() { s.hangUp(adminShutdown().encode()) }) // a client may be slow to take it

@@ -15,6 +15,8 @@ type carried struct {
 	sequences  sequences            // what currval and lastval know
 	random     random               // where random() is
 	recount    bool                 // a DEALLOCATE has run
+	libs       []string             // files of libraries it has loaded
+	loaded     bool                 // a LOAD has run
 }
 
 func (c *carried) init() { c.statements = map[string]statement{} }
@@ -59,6 +61,7 @@ func (b *backend) adopt(s *Session) error {
 // takeOver is adopt for who has entered.
 func (b *backend) takeOver(s *Session) error {
 	b.signals.And(^uint32(1 << sigInt)) // came too late for the last one's statement
+	b.vacate()
 	if b.last != nil && b.last.isClosed() {
 		if err := b.discardState(); err != nil {
 			return err
@@ -75,6 +78,9 @@ func (b *backend) takeOver(s *Session) error {
 		clear(b.prepared)
 	}
 	b.last, b.altered = nil, false
+	if err := b.restoreLibraries(s); err != nil {
+		return err
+	}
 	if err := b.startup(s.startup); err != nil {
 		return err
 	}

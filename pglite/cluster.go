@@ -36,9 +36,9 @@ type Cluster struct {
 
 	mu struct {
 		sync.Mutex
-		sessions map[*Session]bool
-		server   *server // the present one
-		err      error   // why the cluster has stopped
+		sessions map[uint32]*Session // by pid
+		server   *server             // the present one
+		err      error               // why the cluster has stopped
 	}
 	done   chan struct{} // closed when it stops
 	closed chan struct{} // closed when Close has finished
@@ -73,7 +73,7 @@ func openFrom(ctx context.Context, o Options, from *Image) (*Cluster, error) {
 // is memory.
 func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster, err error) {
 	c := &Cluster{o: o, log: o.Logger, dir: dir, done: make(chan struct{}), closed: make(chan struct{})}
-	c.mu.sessions = map[*Session]bool{}
+	c.mu.sessions = map[uint32]*Session{}
 	house, idle := context.WithCancel(context.Background())
 	c.idle = idle
 	c.host = &Session{c: c, want: hostLogin, startup: hostSettings}
@@ -346,53 +346,43 @@ func (c *Cluster) free() {
 	}
 }
 
-// enter books a session, leave takes it out.
-func (c *Cluster) enter(s *Session) error {
+// enter books a session unless others have been faster to the last place of its role
+// or database; leave takes it out.
+func (c *Cluster) enter(s *Session, own limits) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.err != nil {
 		return c.mu.err
 	}
-	c.mu.sessions[s] = true
+	ofRole, ofDB := c.tooMany(s.want, own)
+	switch {
+	case ofRole != nil:
+		return ofRole
+	case ofDB != nil:
+		return ofDB
+	}
+	c.mu.sessions[s.pid] = s
 	return nil
 }
 
 func (c *Cluster) leave(s *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.mu.sessions, s)
-}
-
-// count counts the sessions of a role and of a database.
-func (c *Cluster) count(user, db string) (ofRole, ofDB int) {
-	for _, s := range c.all() {
-		if s.want.role == user {
-			ofRole++
-		}
-		if s.want.db == db {
-			ofDB++
-		}
-	}
-	return ofRole, ofDB
+	delete(c.mu.sessions, s.pid)
 }
 
 // session is the one with this pid, nil for none.
 func (c *Cluster) session(pid uint32) *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for s := range c.mu.sessions {
-		if s.pid == pid {
-			return s
-		}
-	}
-	return nil
+	return c.mu.sessions[pid]
 }
 
 func (c *Cluster) all() []*Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make([]*Session, 0, len(c.mu.sessions))
-	for s := range c.mu.sessions {
+	for _, s := range c.mu.sessions {
 		all = append(all, s)
 	}
 	return all

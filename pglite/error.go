@@ -3,6 +3,8 @@ package pglite
 import (
 	"errors"
 	"fmt"
+
+	"github.com/howdahdb/howdah/runtime"
 )
 
 // Error is an error that a client sees, with the fields of an ErrorResponse
@@ -43,6 +45,10 @@ func adminShutdown() *Error {
 	return fatal("57P01", "terminating connection due to administrator command")
 }
 
+func idleTimeout() *Error {
+	return fatal("57P05", "terminating connection due to idle-session timeout")
+}
+
 func crashShutdown() *Error {
 	e := fatal("57P02", "terminating connection because of a crash of the server")
 	e.Severity = "FATAL"
@@ -64,4 +70,44 @@ func (e *Error) encode() []byte {
 		}
 	}
 	return seal(append(b, 0))
+}
+
+// isSQL tells whether an error is one that Postgres has raised.
+func isSQL(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// raise raises an ERROR in the guest, as ereport does: the longjmp out of errfinish
+// passes through.
+func raise(i *runtime.Instance, state, message, detail string) {
+	const levelError = 21 // elog.h
+	call := func(name string, args ...uint64) {
+		if _, err := i.Call(name, args...); err != nil {
+			panic(err)
+		}
+	}
+	text := func(s string) uint64 {
+		p, err := i.PushString(s)
+		if err != nil {
+			panic(err)
+		}
+		return uint64(p)
+	}
+	call("errstart", levelError, 0)
+	call("errcode", packState(state))
+	call("errmsg_internal", text(message), 0)
+	if detail != "" {
+		call("errdetail_internal", text(detail), 0)
+	}
+	file := text("howdah")
+	call("errfinish", file, 0, file)
+}
+
+// packState is MAKE_SQLSTATE of src/include/utils/elog.h: six bits a character.
+func packState(state string) (packed uint64) {
+	for k := range len(state) {
+		packed |= uint64(state[k]-'0') & 0x3f << (6 * k)
+	}
+	return packed
 }

@@ -14,6 +14,7 @@ func (b *backend) execute(f feed, s sink) error {
 	if b.ended {
 		return errExited
 	}
+	b.stood, b.forced = stood{}, 0
 	b.feed, b.sink = f, s
 	defer func() { b.feed, b.sink = nil, nil }()
 	if b.mem.LoadUint32(b.addr.interruptPending) == 0 { // as an ERROR leaves it

@@ -19,6 +19,7 @@ func (b *backend) end(last bool) error {
 		}
 		return err
 	}
+	b.vacate()
 	err := b.exit(last)
 	b.leave(err)
 	b.pumping.Wait()

@@ -18,7 +18,7 @@ const layoutHash = "5256d9ac379f631355f41ab30291e6a6d9f854242b5ee2a2d0940e28041d
 // rewrittenHash is the sha256 of what backendSource makes of it. It names machine
 // code and memory images in caches: when anything about the rewriting changes,
 // this has to. TestRewrittenHash tells, and so does a start with an empty cache.
-const rewrittenHash = "9b830410f6f63e21628ba2f765565c06ab894eed3fa4e9eda2fc626a2f93b852"
+const rewrittenHash = "c57c4acf9c5d02017a2405eedef4deda8ef367048ca7dc7bac905e352627946b"
 
 const (
 	// userNameAddr is the name that pgl_getpwuid answers with, a C string of
@@ -70,13 +70,21 @@ const (
 	procXminAt              = 40
 
 	// Where else a backend's pid stands, beside MyProcPid and its latch:
-	// MyProc->pid, MyBEEntry->st_procpid (src/include/utils/backend_status.h),
+	// MyProc->pid, MyBEEntry->st_procpid (see beEntrySize),
 	// MyProcSignalSlot->pss_pid (src/backend/storage/ipc/procsignal.c).
 	procPIDAt          = 44
 	beEntryAddr        = 2804704
-	beEntryPIDAt       = 4
-	beEntryTypeAt      = 8 // st_backendType
 	procSignalSlotAddr = 2797620
+
+	// idleTimeoutAddr is IdleSessionTimeout (src/backend/storage/lmgr/proc.c), in
+	// milliseconds.
+	idleTimeoutAddr = 2804276
+
+	// The list of libraries that are loaded: file_list and file_tail
+	// (src/backend/utils/fmgr/dfmgr.c), of DynamicFileList with next at 0.
+	fileListAddr = 2874624
+	fileTailAddr = 2874636
+	fileNameAt   = 24
 
 	// latchSleeping is the offset of maybe_sleeping in Latch.
 	latchSleeping = 4
@@ -108,7 +116,7 @@ const (
 	// vacuum_rel in src/backend/commands/vacuum.c sets a flag next to it).
 	procStatusFlags   = 124
 	procArrayIndex    = 48
-	procGlobalAddr    = 2804288
+	procGlobalAddr    = 2804288 // its first member is allProcs
 	globalStatusFlags = 12
 	procIsAutovacuum  = 1
 
@@ -222,6 +230,7 @@ var (
 	sigII    = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32}}
 	sigItoI  = wasmfile.Sig{Params: []wasmfile.ValType{i32}, Results: []wasmfile.ValType{i32}}
 	sigIItoI = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32}, Results: []wasmfile.ValType{i32}}
+	sig3toI  = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32, i32}, Results: []wasmfile.ValType{i32}}
 	sigWait  = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32, i32, i32}, Results: []wasmfile.ValType{i32}}
 	sigMmap  = wasmfile.Sig{Params: []wasmfile.ValType{i32, i32, i32, i32, i32, wasmfile.I64}, Results: []wasmfile.ValType{i32}}
 )
@@ -249,6 +258,10 @@ func backendSource(wasm []byte) runtime.Source {
 			{Name: "mmap", Sig: sigMmap, Call: mapSegment},
 			{Name: "lock_wait", Sig: sigVoid, Call: onBackend((*backend).lockWait)},
 			{Name: "login_event", Sig: sigVoid, Call: onBackend((*backend).loginEvent)},
+			{Name: "read_status", Sig: sigVoid, Call: onBackend((*backend).readStatus)},
+			{Name: "stand_in", Sig: sigItoI, Call: onBackend((*backend).standIn)},
+			{Name: "count_others", Sig: sig3toI, Call: onBackend((*backend).countOthers)},
+			{Name: "force_drop", Sig: sigVoid, Call: onBackend((*backend).forceDrop)},
 		},
 		Takeovers: []runtime.Takeover{
 			{Export: "WaitLatch", By: "wait_latch", Mode: wasmfile.Replace},
@@ -259,9 +272,12 @@ func backendSource(wasm []byte) runtime.Source {
 			{Export: "pg_usleep", By: "usleep", Mode: wasmfile.Replace},
 			{Export: "mmap", By: "mmap", Mode: wasmfile.Override},
 			{Func: funcLoginEvent, By: "login_event", Mode: wasmfile.Before},
+			{Func: funcReadStatus, By: "read_status", Mode: wasmfile.Replace},
+			{Func: funcPIDGetProc, By: "stand_in", Mode: wasmfile.Override},
+			{Func: funcCountOthers, By: "count_others", Mode: wasmfile.Replace},
 		},
-		Patches:      slices.Concat(pidPatches, exitPatches, pendingPatches),
-		Calls:        lockWaits,
+		Patches:      slices.Concat(pidPatches, exitPatches, pendingPatches, forcePatches),
+		Calls:        append(lockWaits[:len(lockWaits):len(lockWaits)], runtime.CallSite{Name: "DROP DATABASE (FORCE)", By: "force_drop", Old: forceCall}),
 		AllowMissing: neverCalled,
 		MissingFunc:  raiseMissing,
 	}
@@ -274,30 +290,9 @@ var neverCalled = []string{
 	"setsockopt", "shutdown", "signal", "sleep", "tcgetattr", "tcsetattr",
 }
 
-// raiseMissing answers a call of one by an SQL error, as ereport does: the
-// longjmp out of errfinish passes through.
+// raiseMissing answers a call of one.
 func raiseMissing(i *runtime.Instance, name string) {
-	const levelError = 21 // elog.h
-	msg, err := i.PushString("function " + name + "() is not part of this build")
-	if err != nil {
-		panic(err)
-	}
-	file, err := i.PushString("howdah")
-	if err != nil {
-		panic(err)
-	}
-	for _, c := range [...]struct {
-		name string
-		args []uint64
-	}{
-		{"errstart", []uint64{levelError, 0}},
-		{"errmsg_internal", []uint64{uint64(msg), 0}},
-		{"errfinish", []uint64{uint64(file), 0, uint64(file)}},
-	} {
-		if _, err := i.Call(c.name, c.args...); err != nil {
-			panic(err)
-		}
-	}
+	raise(i, "XX000", "function "+name+"() is not part of this build", "")
 }
 
 // initdbSource is the same for initdb.wasm, which only runs commands.

@@ -30,7 +30,7 @@ func truncateName(s string) string { return s[:min(len(s), userNameMax)] }
 // src/backend/utils/init/miscinit.c, CheckMyDatabase in postinit.c), so that a
 // connection that fails costs no backend. events tells whether the database has
 // triggers on login.
-func (c *Cluster) checkLogin(ctx context.Context, user, db string) (want login, events bool, err error) {
+func (c *Cluster) checkLogin(ctx context.Context, user, db string) (want login, own limits, events bool, err error) {
 	rows, err := c.asHost(ctx, `select r.rolcanlogin, r.rolsuper, r.rolconnlimit, d.oid is not null, d.datallowconn, d.datconnlimit,
 		r.oid, coalesce(d.oid, 0), coalesce(d.dathasloginevt, false),
 		case when d.oid is not null then pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') end,
@@ -39,20 +39,34 @@ func (c *Cluster) checkLogin(ctx context.Context, user, db string) (want login, 
 		from pg_catalog.pg_authid r left join pg_catalog.pg_database d on d.datname = `+quoteLiteral(db)+`
 		where r.rolname = `+quoteLiteral(user))
 	if err != nil {
-		return want, false, asFatal(err)
+		return want, own, false, asFatal(err)
 	}
 	if len(rows) == 0 {
-		return want, false, fatal("28000", "role \"%s\" does not exist", user)
+		return want, own, false, fatal("28000", "role \"%s\" does not exist", user)
 	}
 	r := rows[0]
+	want = login{role: user, db: db, defaults: r[10]}
+	for oid, text := range map[*uint32]string{&want.roleOID: r[6], &want.dbOID: r[7]} {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return want, own, false, fmt.Errorf("pglite: OID of role or database: %w", err)
+		}
+		*oid = uint32(n)
+	}
 	canLogin, super, exists, allowed, granted := r[0] == "t", r[1] == "t", r[3] == "t", r[4] == "t", r[9] == "t"
-	ofRole, ofDB := c.count(user, db)
+	own = limits{role: limit(r[2]), db: limit(r[5])}
+	if super {
+		own = limits{-1, -1}
+	}
+	c.mu.Lock()
+	ofRole, ofDB := c.tooMany(want, own)
+	c.mu.Unlock()
 	var refusal *Error
 	switch {
 	case !canLogin:
 		refusal = fatal("28000", "role \"%s\" is not permitted to log in", user)
-	case !super && full(r[2], ofRole):
-		refusal = fatal("53300", "too many connections for role \"%s\"", user)
+	case ofRole != nil:
+		refusal = ofRole
 	case !exists:
 		refusal = fatal("3D000", "database \"%s\" does not exist", db)
 	case !allowed:
@@ -60,27 +74,48 @@ func (c *Cluster) checkLogin(ctx context.Context, user, db string) (want login, 
 	case !granted:
 		refusal = fatal("42501", "permission denied for database \"%s\"", db)
 		refusal.Detail = "User does not have CONNECT privilege."
-	case !super && full(r[5], ofDB):
-		refusal = fatal("53300", "too many connections for database \"%s\"", db)
+	case ofDB != nil:
+		refusal = ofDB
 	}
 	if refusal != nil {
-		return want, false, refusal
+		return want, own, false, refusal
 	}
-	want = login{role: user, db: db, defaults: r[10]}
-	for oid, text := range map[*uint32]string{&want.roleOID: r[6], &want.dbOID: r[7]} {
-		n, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return want, false, fmt.Errorf("pglite: OID of role or database: %w", err)
-		}
-		*oid = uint32(n)
-	}
-	return want, r[8] == "t", nil
+	return want, own, r[8] == "t", nil
 }
 
-// full compares a number of connections with a limit, −1 for none.
-func full(limit string, n int) bool {
-	max, err := strconv.Atoi(limit)
-	return err == nil && max >= 0 && n >= max
+// limits are how many sessions a role and a database may have, −1 for any number.
+type limits struct{ role, db int }
+
+func limit(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil { // no such database
+		return -1
+	}
+	return n
+}
+
+// tooMany refuses a session of a role, or of a database, that has as many as it may,
+// with and without a backend. REQUIRES: mu.
+func (c *Cluster) tooMany(want login, own limits) (ofRole, ofDB *Error) {
+	if own.role < 0 && own.db < 0 {
+		return nil, nil
+	}
+	inRole, inDB := 0, 0
+	for _, s := range c.mu.sessions {
+		if s.want.roleOID == want.roleOID {
+			inRole++
+		}
+		if s.want.dbOID == want.dbOID {
+			inDB++
+		}
+	}
+	if own.role >= 0 && inRole >= own.role {
+		ofRole = fatal("53300", "too many connections for role \"%s\"", want.role)
+	}
+	if own.db >= 0 && inDB >= own.db {
+		ofDB = fatal("53300", "too many connections for database \"%s\"", want.db)
+	}
+	return ofRole, ofDB
 }
 
 // RoleSecret is what pg_authid holds as a role's password, "" when it has none,

@@ -57,6 +57,11 @@ func (s *Session) tell(e *Error) error {
 func (s *Session) hangUp(m []byte) {
 	s.out.Lock()
 	defer s.out.Unlock()
+	s.hangUpNow(m)
+}
+
+// hangUpNow is hangUp for who has out.
+func (s *Session) hangUpNow(m []byte) {
 	if s.cl == nil || s.out.err != nil {
 		return
 	}

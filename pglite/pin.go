@@ -27,6 +27,7 @@ func (b *backend) pinned(s *Session) (bool, error) {
 		return false, err
 	}
 	s.customs = b.customs
+	b.noteLibraries(s)
 	if err := b.saveSequences(&s.sequences); err != nil {
 		return false, err
 	}

@@ -181,13 +181,14 @@ func (p *pool) cheapest() int {
 	return best
 }
 
-// takeFree takes out the idle backends that no client's session has its state in.
-func (p *pool) takeFree() (free []*backend) {
+// takeFree takes out the idle backends of a database that no client's session has
+// its state in.
+func (p *pool) takeFree(db uint32) (free []*backend) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept := p.idle[:0]
 	for _, x := range p.idle {
-		if x.last == p.host || p.rank(nil, x) == rankFree {
+		if x.login.dbOID == db && (x.last == p.host || p.rank(nil, x) == rankFree) {
 			free = append(free, x)
 		} else {
 			kept = append(kept, x)

@@ -52,8 +52,9 @@ type server struct {
 	condemned atomic.Bool // it ends soon: nobody is answered any more
 	crashed   func(error) // told of a crash, once
 	session   func(pid uint32) *Session
-	waitedFor func()        // told that a backend waits for others to end
-	buried    chan struct{} // closed when nothing is left of a server that has ended
+	absent    func() []absence // the sessions that no backend shows
+	waitedFor func(db uint32)  // told that a backend waits for others to leave a database
+	buried    chan struct{}    // closed when nothing is left of a server that has ended
 	bury      sync.Once
 }
 

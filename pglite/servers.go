@@ -96,7 +96,7 @@ func (c *Cluster) serverNow() (s *server, first bool) {
 	s = newServer(c.ns, c.shm, c.o.Slice, &c.counters)
 	s.crashed = func(err error) { c.crashed(s, err) }
 	s.waitedFor = c.endFree
-	s.session = c.session
+	s.session, s.absent = c.session, c.absent
 	c.mu.server = s
 	return s, true
 }
@@ -134,10 +134,10 @@ func (c *Cluster) crashed(s *server, err error) {
 	})
 }
 
-// endFree ends idle backends that belong to no session: whoever drops their
-// database does not wait for them.
-func (c *Cluster) endFree() {
-	for _, b := range c.pool.takeFree() {
+// endFree ends idle backends of a database that belong to no session: whoever drops
+// it does not wait for them.
+func (c *Cluster) endFree(db uint32) {
+	for _, b := range c.pool.takeFree(db) {
 		c.owned.Go(func() { c.retire(b, false) })
 	}
 }

@@ -34,6 +34,7 @@ type SessionOptions struct {
 type Session struct {
 	c       *Cluster
 	pid     uint32
+	began   time.Time
 	want    login
 	startup []Setting
 	params  []Setting
@@ -70,6 +71,9 @@ type Session struct {
 		raised     bool     // Cancel or terminate has set a flag of running's
 		terminated bool
 		closed     bool
+		over       bool      // its end is being told: no backend works for it any more
+		home       *backend  // which others see it in
+		away       *presence // how others see it without one; nil before the first
 	}
 }
 
@@ -78,7 +82,7 @@ type Session struct {
 // error is an *Error of severity FATAL, or tells that the cluster has ended.
 func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session, err error) {
 	defer func() { c.counters.login(err) }()
-	s := &Session{c: c, pid: newPID(), startup: o.Params, status: 'I'}
+	s := &Session{c: c, pid: newPID(), began: time.Now(), startup: o.Params, status: 'I'}
 	s.split.keep = func(t byte) bool {
 		return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' || t == 'N' || t == 'A'
 	}
@@ -87,7 +91,8 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session,
 	s.split.pass = func(p []byte) { s.answer = append(s.answer, p...) }
 	s.carried.init()
 	var events bool
-	s.want, events, err = c.checkLogin(ctx, truncateName(o.User), truncateName(cmp.Or(o.Database, o.User)))
+	var own limits
+	s.want, own, events, err = c.checkLogin(ctx, truncateName(o.User), truncateName(cmp.Or(o.Database, o.User)))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +101,7 @@ func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session,
 			return nil, asFatal(err)
 		}
 		srv := s.b.srv
-		err := s.begin(events)
+		err := s.begin(events, own)
 		if err == nil {
 			break
 		}
@@ -125,7 +130,7 @@ func lostBackend(err error) bool { return errors.Is(err, errExited) || errors.Is
 
 // begin is what happens between the startup parameters and the first
 // ReadyForQuery.
-func (s *Session) begin(events bool) error {
+func (s *Session) begin(events bool, own limits) error {
 	if events {
 		if err := s.b.greetSession(s); err != nil {
 			return err
@@ -139,7 +144,7 @@ func (s *Session) begin(events bool) error {
 	for _, x := range p {
 		s.told[x.Name] = x.Value
 	}
-	return s.c.enter(s)
+	return s.c.enter(s, own)
 }
 
 // asFatal raises an error to what ends a connection.
@@ -376,9 +381,13 @@ func (s *Session) failed(err error) error {
 
 // acquire takes a backend from the pool and makes it this session's.
 func (s *Session) acquire(ctx context.Context) error {
+	if !s.stirs() {
+		return errGone
+	}
 	for {
 		b, err := s.c.pool.acquire(ctx, s)
 		if err != nil {
+			s.calms()
 			return err
 		}
 		s.b = b
@@ -436,6 +445,10 @@ func (s *Session) Close() error {
 	s.mu.Lock()
 	closed := s.mu.closed
 	s.mu.closed = true
+	if s.mu.away != nil {
+		s.mu.away.stop()
+		s.mu.away = nil
+	}
 	s.mu.Unlock()
 	if closed {
 		return nil

@@ -336,6 +336,8 @@ func (s *Session) completed(tag []byte) {
 		clear(s.b.prepared)
 	case "DEALLOCATE":
 		s.recount = true
+	case "LOAD":
+		s.loaded = true
 	}
 }
 
@@ -361,7 +363,11 @@ func (s *Session) settleRowTypes(b *backend) error {
 // dropped, and was the client's, is the client's no more. REQUIRES: b.mu.
 func (s *Session) recounted() error {
 	s.recount = false
-	rows, err := s.b.queryAsHost("select name from pg_catalog.pg_prepared_statements")
+	var rows [][]string
+	err := s.b.unseen(func() (err error) {
+		rows, err = s.b.queryAsHost("select name from pg_catalog.pg_prepared_statements")
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ func (b *backend) resume(err error) {
 		panic(err)
 	}
 	b.holding = true
+	if b.stood != (stood{}) {
+		b.standAgain()
+	}
 }
 
 // awayFor is away with a wait event for pg_stat_activity.
@@ -112,16 +115,9 @@ func (b *backend) waitLatch(s []uint64) {
 	}
 }
 
-// longSleep is how long Postgres sleeps when it waits for other backends to go
-// away (CountOtherDBBackends, src/backend/storage/ipc/procarray.c).
-const longSleep = 100 * time.Millisecond
-
 // usleep: pg_usleep(microseconds), cut short by a signal.
 func (b *backend) usleep(s []uint64) {
 	d := time.Duration(uint32(s[0])) * time.Microsecond
-	if d >= longSleep {
-		b.srv.waitedFor()
-	}
 	select {
 	case <-b.wake: // of old
 	default:
