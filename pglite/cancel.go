@@ -1,13 +1,15 @@
 package pglite
 
-// Cancel cancels the running statement, if there is one: 57014. It may be
-// called from any goroutine.
+// Cancel cancels the running statement, or one that waits for a backend, if there
+// is one: 57014. It may be called from any goroutine.
 func (s *Session) Cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.mu.running; b != nil {
 		s.mu.raised = true
 		b.raise(b.addr.queryCancelPending)
+	} else if p := s.mu.away; p != nil && p.waiting {
+		p.giveUp(queryCanceled())
 	}
 }
 
@@ -29,6 +31,9 @@ func (s *Session) end() {
 	s.mu.Lock()
 	idle := s.mu.running == nil
 	s.mu.over = s.mu.over || idle
+	if p := s.mu.away; p != nil && p.waiting {
+		p.giveUp(errGone)
+	}
 	s.mu.Unlock()
 	if idle {
 		s.c.owned.Go(func() { s.hangUp(adminShutdown().encode()) }) // a client may be slow to take it

@@ -45,6 +45,10 @@ func adminShutdown() *Error {
 	return fatal("57P01", "terminating connection due to administrator command")
 }
 
+func queryCanceled() *Error {
+	return &Error{Severity: "ERROR", Code: "57014", Message: "canceling statement due to user request"}
+}
+
 func idleTimeout() *Error {
 	return fatal("57P05", "terminating connection due to idle-session timeout")
 }

@@ -1,6 +1,7 @@
 package pglite
 
 import (
+	"context"
 	"encoding/binary"
 	"time"
 )
@@ -23,8 +24,9 @@ type presence struct {
 	timer   *time.Timer   // nil without
 
 	// Guarded by Session.mu:
-	waiting bool      // for a backend
-	since   time.Time // for how long it has been as it is
+	waiting bool                    // for a backend
+	giveUp  context.CancelCauseFunc // ends that
+	since   time.Time               // for how long it has been as it is
 }
 
 // vacate leaves the backend nobody's in the eyes of others. The session that it
@@ -142,15 +144,24 @@ func (s *Session) appear(b *backend) *presence {
 	return p
 }
 
-// stirs notes that the session waits for a backend, or that it is over: false.
-func (s *Session) stirs() bool {
+// stirs notes that the session waits for a backend, which the context that it
+// returns ends when it is cancelled or terminated. The error is errGone when it is
+// over.
+func (s *Session) stirs(ctx context.Context) (context.Context, context.CancelCauseFunc, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.mu.away; p != nil && !p.waiting {
-		p.stop()
-		p.waiting, p.since = true, time.Now()
+	p := s.mu.away
+	if p == nil || s.mu.over {
+		var err error
+		if s.mu.over {
+			err = errGone
+		}
+		return ctx, func(error) {}, err
 	}
-	return !s.mu.over
+	p.stop()
+	p.waiting, p.since = true, time.Now()
+	ctx, p.giveUp = context.WithCancelCause(ctx)
+	return ctx, p.giveUp, nil
 }
 
 // calms notes that it got none.

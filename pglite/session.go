@@ -381,14 +381,16 @@ func (s *Session) failed(err error) error {
 
 // acquire takes a backend from the pool and makes it this session's.
 func (s *Session) acquire(ctx context.Context) error {
-	if !s.stirs() {
-		return errGone
+	ctx, rest, err := s.stirs(ctx)
+	if err != nil {
+		return err
 	}
+	defer rest(nil)
 	for {
 		b, err := s.c.pool.acquire(ctx, s)
 		if err != nil {
 			s.calms()
-			return err
+			return cmp.Or(context.Cause(ctx), err)
 		}
 		s.b = b
 		b.user.Store(s)
