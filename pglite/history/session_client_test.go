@@ -26,6 +26,7 @@ type caller struct {
 	life  int // what it has yet to do
 	trace []string
 	heard []string // notifications that have come and are not yet accounted for
+	asked string   // its last statement, "" when that is not of do
 }
 
 // habit is what kind of client it is. Few have those that cost a backend of
@@ -126,7 +127,9 @@ func (c *caller) do(sql string) answer {
 		r := c.conn.ExecParams(ctx, sql, nil, nil, nil, nil).Read()
 		a.rows, a.tag, err = texts(r.Rows), r.CommandTag.String(), r.Err
 	}
-	return c.got(sql, a, err)
+	a = c.got(sql, a, err)
+	c.asked = sql
+	return a
 }
 
 func (c *caller) got(what string, a answer, err error) answer {
@@ -135,6 +138,7 @@ func (c *caller) got(what string, a answer, err error) answer {
 		a.code = e.Code
 	}
 	c.note("%s → %v", what, a)
+	c.asked = ""
 	if err != nil && a.code == "" {
 		c.fail("%s: %v", what, err)
 	}
@@ -275,8 +279,8 @@ func (c *caller) leave() {
 		_ = c.conn.Conn().Close()
 	case 3: // against its will
 		sent := c.w.admin(fmt.Sprintf("select pg_terminate_backend(%d)", c.conn.PID()))[0]
-		if sent == "f" && !c.s.pinned() {
-			break
+		if sent != "t" {
+			c.fail("nobody can terminate it")
 		}
 		_, err := c.conn.Exec(ctx, "select 1").ReadAll()
 		if code := sqlState(err); code != "57P01" && code != "" {

@@ -61,6 +61,7 @@ var habits = []struct {
 	{weight: 4, do: (*caller).subscribe, pins: true, may: func(c *caller) bool { return c.habit.listens }},
 	{weight: 2, do: (*caller).notify},
 	{weight: 1, do: (*caller).cancelled},
+	{weight: 2, do: (*caller).seen},
 	{weight: 1, do: (*caller).reshape},
 }
 
@@ -103,7 +104,7 @@ func (c *caller) settle() {
 func (c *caller) lookRound() {
 	for _, look := range [...]func(*caller){
 		(*caller).showAll, (*caller).whoAmI, (*caller).names, (*caller).strangeTemp,
-		(*caller).strangeCursor, (*caller).locked, (*caller).channels, (*caller).whereAmI,
+		(*caller).strangeCursor, (*caller).locked, (*caller).channels, (*caller).whereAmI, (*caller).seen,
 	} {
 		look(c)
 	}
@@ -350,7 +351,20 @@ func (c *caller) discard() {
 func (c *caller) cancelled() {
 	sent := c.w.admin(fmt.Sprintf("select pg_cancel_backend(%d)", c.conn.PID()))[0]
 	c.note("pg_cancel_backend → %s", sent)
-	if sent == "f" && c.s.pinned() {
+	if sent != "t" {
 		c.fail("nobody can cancel it")
+	}
+}
+
+// seen is what others see of it, with a backend or without.
+func (c *caller) seen() {
+	state := map[byte]string{'I': "idle", 'T': "idle in transaction", 'E': "idle in transaction (aborted)"}[c.s.status]
+	want := fmt.Sprintf("%s|%s|%s|t", c.habit.user, c.s.settings["application_name"].now(), state)
+	sql := fmt.Sprintf(`select concat_ws('|', usename, application_name, state,
+		state_change between backend_start and clock_timestamp()) from pg_stat_activity where pid = %d`, c.conn.PID())
+	c.expect("pg_stat_activity", strings.Join(c.w.admin(sql), "; "), want)
+	if c.asked != "" {
+		sql = fmt.Sprintf("select query from pg_stat_activity where pid = %d", c.conn.PID())
+		c.expect("its query", strings.Join(c.w.admin(sql), "; "), c.asked)
 	}
 }

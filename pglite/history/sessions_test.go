@@ -15,16 +15,20 @@ func TestSessions(t *testing.T) {
 	const backends, worlds = 4, 2
 	for _, s := range []struct {
 		name  string
+		small int
 		whole int
 		start func(testing.TB) *server
 	}{
-		{"native", 10_000, func(t testing.TB) *server { return startNative(t) }},
-		{"memory", 100_000, func(t testing.TB) *server { return serve(t, pglite.Options{MaxBackends: backends}) }},
+		{"native", 160, 10_000, func(t testing.TB) *server { return startNative(t) }},
+		{"memory", 160, 100_000, func(t testing.TB) *server { return serve(t, pglite.Options{MaxBackends: backends}) }},
+		{"directory", 60, 100_000, func(t testing.TB) *server {
+			return serve(t, pglite.Options{Dir: t.TempDir(), MaxBackends: backends})
+		}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			srv := s.start(t)
 			newFleet(t, srv).must(sessionSchema)
-			seed, clients := pickSeed(t), need.Choose(160, s.whole)
+			seed, clients := pickSeed(t), need.Choose(s.small, s.whole)
 			var all []*world
 			var wg sync.WaitGroup
 			numbers := &sync.Map{}
