@@ -127,6 +127,10 @@ var Program = func() (p snapshot.Program) {
 	return p
 }()
 
+// hostFolder is what the host keeps in a data directory beside Postgres' own: it is
+// about this cluster, and not a copy's.
+const hostFolder = "howdah"
+
 // Transient tells which files of a data directory a copy leaves out, by their
 // path from there: those of the server that runs, and what the next one makes
 // anew (excludeFiles and excludeDirContents in
@@ -139,7 +143,7 @@ func Transient(name string) bool {
 	switch top, rest, _ := strings.Cut(name, "/"); top {
 	case "pg_stat_tmp", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans":
 		return rest != ""
-	case initMarker, lockName:
+	case initMarker, lockName, hostFolder:
 		return true
 	}
 	return strings.HasPrefix(path.Base(name), "pgsql_tmp")

@@ -25,7 +25,7 @@ func (c *Cluster) writeWAL(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := c.counters.commits.Load()
+		now := c.counters.commits.Load() + c.counters.rollbacks.Load()
 		if now == before {
 			continue
 		}

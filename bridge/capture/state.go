@@ -20,7 +20,7 @@ import (
 // replaces the state before as a whole, by renaming. All is little-endian.
 //
 //	 0 magic "HWDHCAP1" · 8 CRC-32C of the rest u32
-//	12 system identifier u64 · 20 position u64 · 28 transactions u32
+//	12 system identifier u64 · 20 incarnation u64 · 28 position u64 · 36 transactions u32
 //	   each: xid u32 · prepared u8 · name of its file (u16 length) · size of that u64
 //	         · bytes behind it (u64 length)
 //	   the catalogs, to the end
@@ -29,10 +29,10 @@ import (
 // the capture begins anew from the files, and the feed tells its subscribers that
 // there is a gap.
 type state struct {
-	system   uint64
-	position wal.LSN
-	pending  []*pending
-	catalogs []byte
+	system, incarnation uint64
+	position            wal.LSN
+	pending             []*pending
+	catalogs            []byte
 }
 
 const (
@@ -48,8 +48,8 @@ var (
 
 func (s *state) encode() []byte {
 	b := make([]byte, 12, 1<<20)
-	copy(b, stateMagic)
 	b = le.AppendUint64(b, s.system)
+	b = le.AppendUint64(b, s.incarnation)
 	b = le.AppendUint64(b, uint64(s.position))
 	b = le.AppendUint32(b, uint32(len(s.pending)))
 	for _, p := range s.pending {
@@ -66,7 +66,12 @@ func (s *state) encode() []byte {
 		b = le.AppendUint64(b, uint64(len(p.log)))
 		b = append(b, p.log...)
 	}
-	b = append(b, s.catalogs...)
+	return seal(append(b, s.catalogs...))
+}
+
+// seal puts magic and checksum before the rest.
+func seal(b []byte) []byte {
+	copy(b, stateMagic)
 	le.PutUint32(b[8:], crc32.Checksum(b[12:], castagnoli))
 	return b
 }
@@ -81,13 +86,13 @@ func boolByte(b bool) byte {
 // decodeState reads what encode has written. The files of transactions are only
 // named in it.
 func decodeState(b []byte) (*state, error) {
-	if len(b) < 32 || string(b[:8]) != stateMagic || crc32.Checksum(b[12:], castagnoli) != le.Uint32(b[8:]) {
+	if len(b) < 40 || string(b[:8]) != stateMagic || crc32.Checksum(b[12:], castagnoli) != le.Uint32(b[8:]) {
 		return nil, errState
 	}
 	r := bytes.NewReader(b[12:])
 	s := &state{}
 	var count uint32
-	for _, v := range []any{&s.system, &s.position, &count} {
+	for _, v := range []any{&s.system, &s.incarnation, &s.position, &count} {
 		if err := binary.Read(r, le, v); err != nil {
 			return nil, errState
 		}

@@ -38,6 +38,7 @@ type tap struct {
 		unsynced       map[wal.LSN]uint64 // segments, with their last write
 		syncing        map[*vfs.Change]*begun
 		free           []*begun // to be used again
+		version        uint64   // of synced: the same page is the last one again and again
 		need           wal.LSN  // segments that end behind this must stay
 		most           wal.LSN  // bytes that may have to stay; 0: any number
 		lost           bool     // more had to, and they are gone
@@ -209,8 +210,9 @@ func (t *tap) sync(b *begun) {
 	t.tell()
 }
 
-// tell says that there is something to take.
+// tell says that there is something to take. REQUIRES: mu.
 func (t *tap) tell() {
+	t.mu.version++
 	select {
 	case t.news <- struct{}{}:
 	default:
@@ -219,12 +221,26 @@ func (t *tap) tell() {
 
 // take gives what is durable now, and the lowest position written since it was
 // called before.
-func (t *tap) take(into *tail) (low wal.LSN, lost bool) {
+func (t *tap) take(into *tail) (low wal.LSN, version uint64, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*into = t.mu.synced
 	low, t.mu.rewritten = t.mu.rewritten, endless
-	return low, t.mu.lost
+	return low, t.mu.version, t.mu.lost
+}
+
+// gone tells whether the log was let go before it was read.
+func (t *tap) gone() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.lost
+}
+
+// version tells what take would give from others.
+func (t *tap) version() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.version
 }
 
 // start says that the log goes to end when nothing is written, and what must stay.

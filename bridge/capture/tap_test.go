@@ -73,7 +73,7 @@ func (l *listened) sync(f vfs.File) {
 func (l *listened) expect(end wal.LSN, b byte, low wal.LSN) {
 	l.t.Helper()
 	var got tail
-	gotLow, _ := l.tap.take(&got)
+	gotLow, _, _ := l.tap.take(&got)
 	if got.end != end || gotLow != low {
 		l.t.Fatalf("durable to %v, written from %v; expected %v, %v", got.end, gotLow, end, low)
 	}
@@ -170,7 +170,7 @@ func TestTapKeepsSegments(t *testing.T) {
 	if err := l.Rename(testSegment, "/data/pg_wal/000000010000000000000009"); err != nil {
 		t.Errorf("renaming a segment that is not needed: %v", err)
 	}
-	if _, lost := l.tap.take(&tail{}); lost {
+	if _, _, lost := l.tap.take(&tail{}); lost {
 		t.Error("something is lost")
 	}
 	// So much has to stay that it may not.
@@ -179,7 +179,7 @@ func TestTapKeepsSegments(t *testing.T) {
 	if err := l.Unlink("/data/pg_wal/000000010000000000000007"); err != nil {
 		t.Errorf("removing a segment beyond the bound: %v", err)
 	}
-	if _, lost := l.tap.take(&tail{}); !lost {
+	if _, _, lost := l.tap.take(&tail{}); !lost {
 		t.Error("nothing is lost, and the segment is gone")
 	}
 }

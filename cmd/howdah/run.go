@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/howdahdb/howdah/cmd/bundle"
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/template"
 	"github.com/howdahdb/howdah/pglite/wire"
@@ -92,7 +93,7 @@ func (c *runCmd) Run() error {
 	ctx, stop := untilSignal(context.Background())
 	cluster := c.options(log)
 	cluster.Trace = trace.tell()
-	s, err := startServer(ctx, open, cluster, wire.Options{Logger: log, Trace: trace.tell()}, nil, tcp)
+	s, err := startServer(ctx, open, bundle.Options{Cluster: cluster, NoFeed: true}, wire.Options{Logger: log, Trace: trace.tell()}, nil, tcp)
 	if err != nil {
 		stop()
 		return err
@@ -104,8 +105,8 @@ func (c *runCmd) Run() error {
 	child.Env = childEnv(os.Environ(), tcp.Addr().(*net.TCPAddr))
 	err = runChild(child, stop)
 	select {
-	case <-s.cluster.Done():
-		log.Error().Err(s.cluster.Err()).Msg("database failed while the command ran")
+	case <-s.db.Cluster.Done():
+		log.Error().Err(s.db.Cluster.Err()).Msg("database failed while the command ran")
 		if err == nil {
 			err = childExit{exitFailure}
 		}

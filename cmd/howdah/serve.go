@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/howdahdb/howdah/cmd/bundle"
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/wire"
 )
@@ -31,6 +32,7 @@ type serveCmd struct {
 	InsecureListen  bool   `env:"HOWDAH_INSECURE_LISTEN" help:"Allow an address off loopback without --password-file and TLS."`
 	Admin           string `env:"HOWDAH_ADMIN" placeholder:"ADDR" help:"Answer /healthz, /readyz and /metrics here over HTTP; off loopback over HTTPS, with --tls-cert."`
 	traceFlags
+	feedFlags
 	databaseFlags
 	logFlags `set:"log_level=info"`
 }
@@ -51,6 +53,9 @@ Examples:
         --tls-cert server.crt --tls-key server.key
 `
 }
+
+// Validate is called by kong after parsing.
+func (c *serveCmd) Validate() error { return errors.Join(c.databaseFlags.Validate(), c.check()) }
 
 func (c *serveCmd) Run() error {
 	if c.From != "" {
@@ -93,7 +98,7 @@ func (c *serveCmd) serve(open openCluster) error {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	trace.add("flags and addresses", beginning)
-	s, err := startServer(ctx, open, cluster, front, show, listeners...)
+	s, err := startServer(ctx, open, bundle.Options{Cluster: cluster, NoFeed: !c.Feed, Feed: c.feedOptions()}, front, show, listeners...)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/howdahdb/howdah/cmd/bundle"
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/admin"
 	"github.com/howdahdb/howdah/pglite/template"
@@ -22,7 +23,7 @@ const drainTime = 10 * time.Second
 // server is a cluster with the listeners in front of it. Its goroutines, one
 // per listener, end in shutdown.
 type server struct {
-	cluster *pglite.Cluster
+	db      *bundle.Database
 	front   *wire.Server
 	admin   *admin.Server // nil: none
 	serving sync.WaitGroup
@@ -34,28 +35,28 @@ type openCluster func(context.Context, pglite.Options) (*pglite.Cluster, error)
 
 // startServer opens the cluster and serves it on the listeners, which it owns
 // from here on, also when it fails.
-func startServer(ctx context.Context, open openCluster, c pglite.Options, w wire.Options, show *adminListener, listeners ...net.Listener) (_ *server, err error) {
+func startServer(ctx context.Context, open openCluster, o bundle.Options, w wire.Options, show *adminListener, listeners ...net.Listener) (_ *server, err error) {
 	defer func() {
 		if err != nil {
 			show.close()
 			closeAll(listeners)
 		}
 	}()
-	report, end := newProgress(c.Logger)
-	c.Progress = report
-	cluster, err := open(ctx, c)
+	report, end := newProgress(o.Cluster.Logger)
+	o.Cluster.Progress = report
+	db, err := bundle.OpenWith(ctx, open, o)
 	end()
 	if err != nil {
-		return nil, startError(ctx, c.Dir, err)
+		return nil, startError(ctx, o.Cluster.Dir, err)
 	}
-	w.Cluster = cluster
+	w.Cluster = db.Cluster
 	front, err := wire.New(w)
 	if err != nil {
-		return nil, errors.Join(err, cluster.Close(ctx))
+		return nil, errors.Join(err, db.Close(ctx))
 	}
-	s := &server{cluster: cluster, front: front, broken: make(chan error, len(listeners)+1)}
+	s := &server{db: db, front: front, broken: make(chan error, len(listeners)+1)}
 	if show != nil {
-		s.admin = admin.New(cluster, c.Logger)
+		s.admin = admin.New(db.Cluster, o.Cluster.Logger)
 		s.serving.Go(func() { s.broken <- s.admin.Serve(show.Listener, show.certificate) })
 	}
 	for _, l := range listeners {
@@ -71,8 +72,8 @@ func (s *server) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case err = <-s.broken:
-	case <-s.cluster.Done():
-		err = s.cluster.Err()
+	case <-s.db.Cluster.Done():
+		err = s.db.Cluster.Err()
 	}
 	if err == nil {
 		err = pglite.ErrClosed
@@ -98,7 +99,7 @@ func (s *server) shutdown(ctx context.Context) error {
 		_ = s.admin.Shutdown(drain) // of a client that is slow to read
 	}
 	s.serving.Wait()
-	return errors.Join(err, s.cluster.Close(ctx))
+	return errors.Join(err, s.db.Close(ctx))
 }
 
 // startError tells what the user has to correct from what went wrong at start:

@@ -1,0 +1,157 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/howdahdb/howdah/bridge/catalog"
+	"github.com/howdahdb/howdah/bridge/feed"
+	"github.com/howdahdb/howdah/bridge/heap"
+	"github.com/howdahdb/howdah/bridge/wal"
+)
+
+// follower is the capture of one history of the log. It belongs to its goroutine.
+type follower struct {
+	c        *Capture
+	tap      *tap
+	source   *source
+	catalogs *catalog.Catalogs
+	txs      *transactions
+	store    *store // nil: no state is kept
+	id       feed.ID
+	saved    wal.LSN // the position of the last saved state
+
+	tail tail
+	rows []heap.Row
+	due  bool // a state should be saved
+	// notBefore is when to try again after that has failed.
+	notBefore time.Time
+}
+
+// saveEvery is how many bytes of the log are read before a state is saved without
+// a checkpoint.
+const saveEvery = 256 << 20
+
+// saveRetry is the time between two tries to save the state.
+const saveRetry = 10 * time.Second
+
+// retryDelay is the time between two tries to append a set.
+const retryDelay = time.Second
+
+// follow reads the log as it becomes durable, until halt is closed and nothing more
+// is there.
+func (r *follower) follow(halt <-chan struct{}) {
+	err := r.untilHalted(halt)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.fail(err)
+	}
+	if err := errors.Join(r.source.close(), r.txs.close()); err != nil {
+		r.c.o.Logger.Error().Err(err).Msg("closing the capture's files")
+	}
+}
+
+func (r *follower) untilHalted(halt <-chan struct{}) error {
+	for {
+		ending := false
+		select {
+		case <-r.tap.news:
+		case <-halt:
+			ending = true
+		}
+		if err := r.read(); err != nil {
+			return err
+		}
+		if ending {
+			return r.save()
+		}
+	}
+}
+
+// fail stops the capture: the log is let go, and the next start begins anew.
+func (r *follower) fail(err error) {
+	r.c.o.Logger.Error().Err(err).Msg("capture has stopped; commits go on, and change sets are missing until the next start")
+	r.tap.release(endless)
+	if r.store != nil {
+		err = errors.Join(err, r.store.forget())
+	}
+	log := r.c.Feed()
+	err = errors.Join(err, log.Gap(log.Last(), err.Error()))
+	r.c.move(0, err)
+}
+
+// errBehind says that the log was let go before it was read.
+var errBehind = errors.New("capture: more of the log waited to be read and saved than may be kept")
+
+// read takes all that is durable.
+func (r *follower) read() error {
+	low, version, lost := r.tap.take(&r.tail)
+	if lost {
+		return errBehind
+	}
+	for more := true; more; low = endless {
+		var err error
+		if more, err = r.source.feed(&r.tail, low); err != nil {
+			return err
+		}
+		if err := r.records(); err != nil {
+			return err
+		}
+		r.saveIfDue()
+	}
+	r.c.move(version, nil)
+	return nil
+}
+
+// saveIfDue saves the state at checkpoints, and when much has been read since. It
+// need not succeed: the log is kept meanwhile, up to its bound.
+func (r *follower) saveIfDue() {
+	if !r.due && r.source.reader.Position() < r.saved+saveEvery || time.Now().Before(r.notBefore) {
+		return
+	}
+	if err := r.save(); err != nil {
+		r.due, r.notBefore = true, time.Now().Add(saveRetry)
+		r.c.o.Logger.Error().Err(err).Msg("the state of the capture can't be saved, trying again; WAL is kept meanwhile")
+	}
+}
+
+// records does what the reader has.
+func (r *follower) records() error {
+	defer func() { r.c.position.Store(uint64(r.source.reader.Position())) }()
+	for {
+		rec, err := r.source.reader.Next()
+		if errors.Is(err, wal.ErrMore) {
+			if r.store == nil {
+				r.tap.release(r.source.reader.Position())
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("capture: %w", err)
+		}
+		if err := r.record(rec); err != nil {
+			return fmt.Errorf("capture: %v record at %v: %w", rec.RM, rec.LSN, err)
+		}
+	}
+}
+
+// save makes the feed durable and then notes where the capture is, so that the log
+// before is not needed any more.
+func (r *follower) save() error {
+	r.due = false
+	if r.store == nil {
+		return nil
+	}
+	if err := r.c.Feed().Sync(); err != nil {
+		return err
+	}
+	position := r.source.reader.Position()
+	s := &state{system: r.id.System, incarnation: r.id.Incarnation, position: position, pending: r.txs.all(), catalogs: r.catalogs.Save(nil)}
+	if err := r.store.save(s); err != nil {
+		return err
+	}
+	r.saved = position
+	r.tap.release(position)
+	return r.txs.forgotten()
+}
