@@ -98,8 +98,8 @@ func (d *Database) Feed() *feed.Log {
 	return d.capture.Feed()
 }
 
-// Subscribe subscribes to the feed. If o has Snapshot set to Initial, it begins with
-// the rows that there are.
+// Subscribe subscribes to the feed. With Tables as o.Snapshot it begins with the rows
+// that there are.
 func (d *Database) Subscribe(ctx context.Context, o feed.SubscribeOptions) (*feed.Subscription, error) {
 	log := d.Feed()
 	if log == nil {

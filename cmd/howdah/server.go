@@ -49,7 +49,7 @@ func startServer(ctx context.Context, open openCluster, o bundle.Options, w wire
 	if err != nil {
 		return nil, startError(ctx, o.Cluster.Dir, err)
 	}
-	w.Cluster = db.Cluster
+	w.Cluster, w.Replication = db.Cluster, db.Replication()
 	front, err := wire.New(w)
 	if err != nil {
 		return nil, errors.Join(err, db.Close(ctx))

@@ -1,0 +1,45 @@
+package bundle
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/howdahdb/howdah/bridge/replication"
+	"github.com/howdahdb/howdah/pglite"
+	"github.com/howdahdb/howdah/pglite/driver"
+	"github.com/howdahdb/howdah/pglite/wire"
+)
+
+// replicated is the feed for wire.Options.Replication.
+type replicated struct{ server *replication.Server }
+
+// ServeReplication implements wire.Replication.
+func (r replicated) ServeReplication(ctx context.Context, s *pglite.Session, client pglite.Client) error {
+	return r.server.Serve(ctx, replication.Session{
+		Client: client, PID: s.PID(),
+		Serve: func(ctx context.Context, c replication.Client) error { return s.Serve(ctx, c) },
+	})
+}
+
+// Replication serves connections in replication mode from the feed; nil without one.
+func (d *Database) Replication() wire.Replication {
+	if d.capture == nil {
+		return nil
+	}
+	return replicated{replication.New(replication.Options{
+		Log: d.Feed(), Drain: d.capture.Drain, Connect: d.connect,
+	})}
+}
+
+// connect gives connections of the host's own to a database.
+func (d *Database) connect(database string) (*sql.DB, error) {
+	config, err := driver.ConnConfig(d.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	config.Database = database
+	config.RuntimeParams["application_name"] = "howdah feed"
+	return stdlib.OpenDB(*config), nil
+}
