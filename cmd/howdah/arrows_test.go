@@ -25,6 +25,7 @@ type arrow struct {
 // back up, and a third party is known at one edge.
 var arrows = []arrow{
 	{module + "/cmd/...", nil, "a command is wiring: what others need has its place in a package"},
+	{module + "/cmd/bundle", []string{"cmd/..."}, "programs begin with it, packages are put together by it"},
 	{module + "/node/...", []string{"node/...", "cmd/..."}, "the Erlang side stands on the others, and nothing stands on it"},
 	{module + "/bridge/...", []string{"bridge/...", "node/...", "cmd/..."}, "a database must work without its feed; cmd ties the two"},
 	{module + "/pglite/...", []string{"pglite/...", "node/...", "cmd/..."}, "the bridge reads WAL of any database, through interfaces of its own"},

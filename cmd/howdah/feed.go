@@ -15,7 +15,7 @@ type feedFlags struct {
 	Feed       bool          `env:"HOWDAH_FEED" default:"true" negatable:"" help:"Capture every committed write, for howdah tail and replication."`
 	FeedSize   byteSize      `env:"HOWDAH_FEED_SIZE" placeholder:"SIZE" help:"How much of the feed to keep (default 1GB, in memory 64MB)."`
 	FeedAge    time.Duration `env:"HOWDAH_FEED_AGE" placeholder:"DURATION" help:"How long to keep it; without it as long as it has room."`
-	FeedBehind byteSize      `env:"HOWDAH_FEED_BEHIND" default:"1GB" placeholder:"SIZE" help:"How much WAL may be kept for it, before subscribers have to begin anew."`
+	FeedBehind byteSize      `env:"HOWDAH_FEED_BEHIND" default:"1GB" placeholder:"SIZE" help:"How much WAL may be kept for it, before subscribers have to begin anew (default 1GB)."`
 }
 
 func (f *feedFlags) check() error {
