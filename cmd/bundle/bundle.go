@@ -76,7 +76,10 @@ func (o *Options) captureOptions(ready <-chan struct{}, d *Database) capture.Opt
 		c.Dir = filepath.Join(o.Cluster.Dir, Folder, "capture")
 	}
 	c.Feed = func(id feed.ID, start wal.LSN) (*feed.Log, error) {
-		f := feed.Options{ID: id, Start: start}
+		f := feed.Options{ID: id, Start: start, MaxBytes: o.Feed.MaxBytes, MaxAge: o.Feed.MaxAge}
+		if o.Cluster.Dir != "" {
+			f.Dir = filepath.Join(o.Cluster.Dir, Folder, "feed")
+		}
 		return feed.Open(f)
 	}
 	c.Output = func(ctx context.Context, database string, t *value.Type, datum []byte) (string, error) {
