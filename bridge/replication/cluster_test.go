@@ -6,26 +6,31 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/howdahdb/howdah/bridge/capture"
 	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/replication"
+	"github.com/howdahdb/howdah/bridge/value"
 	"github.com/howdahdb/howdah/bridge/wal"
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/driver"
-	"github.com/howdahdb/howdah/pglite/pgtest"
 	"github.com/howdahdb/howdah/pglite/wire"
 )
 
-// served is a cluster that listens, with a log that the test appends to.
+// served is a cluster whose writes are captured, and that listens.
 type served struct {
 	cluster *pglite.Cluster
-	log     *feed.Log
+	capture *capture.Capture
+	front   *wire.Server
 	addr    *net.TCPAddr
+	done    chan error // of front
 }
 
 // adapter is what ties the two interfaces together.
@@ -50,61 +55,62 @@ func connector(cluster *pglite.Cluster) func(string) (*sql.DB, error) {
 	}
 }
 
-func serve(t *testing.T) *served {
-	t.Helper()
-	cluster := pgtest.New(t).Cluster()
-	s := &served{cluster: cluster}
-	var err error
-	if s.log, err = feed.Open(feed.Options{Start: s.position(t)}); err != nil {
-		t.Fatal(err)
+// open serves a cluster, in memory if dir is "".
+func open(ctx context.Context, dir, listen string) (s *served, err error) {
+	s = &served{done: make(chan error, 1)}
+	o := capture.Options{Output: func(ctx context.Context, database string, t *value.Type, datum []byte) (string, error) {
+		return s.cluster.Output(ctx, database, t.Output, t.ByVal, t.Length, datum)
+	}}
+	var logDir string
+	if dir != "" {
+		o.Dir, logDir = filepath.Join(dir, "howdah", "capture"), filepath.Join(dir, "howdah", "feed")
 	}
-	t.Cleanup(func() { s.log.Close() })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	o.Feed = func(id feed.ID, start wal.LSN) (*feed.Log, error) {
+		return feed.Open(feed.Options{Dir: logDir, ID: id, Start: start})
+	}
+	s.capture = capture.New(o)
+	if s.cluster, err = pglite.Open(ctx, pglite.Options{Dir: dir, Watcher: s.capture}); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, s.cluster.Close(ctx), s.capture.Close())
 	}
 	s.addr = l.Addr().(*net.TCPAddr)
-	server, err := wire.New(wire.Options{
-		Cluster: cluster, MaxClients: 100,
-		Replication: adapter{replication.New(replication.Options{Log: s.log, Connect: connector(cluster), Drain: func(context.Context) error { return nil }})},
-	})
+	server := replication.New(replication.Options{Log: s.capture.Feed(), Drain: s.capture.Drain, Connect: connector(s.cluster)})
+	s.front, err = wire.New(wire.Options{Cluster: s.cluster, MaxClients: 100, Replication: adapter{server}})
+	if err != nil {
+		return nil, err
+	}
+	go func() { s.done <- s.front.Serve(ctx, l) }()
+	return s, nil
+}
+
+func (s *served) close() error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.front.Shutdown(now) // connections end at once
+	<-s.done
+	return errors.Join(s.cluster.Close(context.Background()), s.capture.Close(), s.capture.Feed().Close())
+}
+
+// serve serves a cluster in memory until the test ends.
+func serve(t *testing.T) *served {
+	t.Helper()
+	s, err := open(context.WithoutCancel(t.Context()), "", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(t.Context(), l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // at once
-		_ = server.Shutdown(ctx)
-		<-done
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }
 
-// position is the end of the cluster's log.
-func (s *served) position(t *testing.T) wal.LSN {
-	t.Helper()
-	db, err := driver.OpenDB(s.cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var text string
-	if err := db.QueryRowContext(t.Context(), "select pg_current_wal_insert_lsn()").Scan(&text); err != nil {
-		t.Fatal(err)
-	}
-	lsn, err := wal.ParseLSN(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lsn
-}
-
-func (s *served) url() string { return address(s.addr.Port) }
-
-func address(port int) string {
-	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: "127.0.0.1:" + strconv.Itoa(port), Path: "/postgres", RawQuery: "sslmode=disable"}
+func (s *served) url() string {
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: "127.0.0.1:" + strconv.Itoa(s.addr.Port), Path: "/postgres", RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
@@ -122,37 +128,20 @@ func connect(t *testing.T, url, mode string) *pgconn.PgConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		conn.Close(ctx)
+	})
 	return conn
 }
 
-func sqlState(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
-// follow takes the log's end along with the cluster's, which changes nothing that is
-// published, until the test ends.
-func (s *served) follow(t *testing.T) {
-	db, err := driver.OpenDB(s.cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			var text string
-			if db.QueryRowContext(ctx, "select pg_current_wal_flush_lsn()").Scan(&text) == nil {
-				if lsn, err := wal.ParseLSN(text); err == nil {
-					s.log.Advance(lsn)
-				}
-			}
+// run runs statements, each in a message of its own.
+func run(t *testing.T, conn *pgconn.PgConn, statements ...string) {
+	t.Helper()
+	for _, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatalf("%s: %v", sql, err)
 		}
-	}()
-	t.Cleanup(func() { cancel(); <-done; db.Close() })
+	}
 }

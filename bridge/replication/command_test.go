@@ -66,7 +66,6 @@ func TestCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours.follow(t)
 	for _, url := range []string{native.URL("postgres"), ours.url()} {
 		if _, err := connect(t, url, "").Exec(t.Context(), "create publication p for all tables; create role app login; create role rep login replication").ReadAll(); err != nil {
 			t.Fatal(err)

@@ -104,3 +104,6 @@ func Python(t testing.TB, module string) string {
 	Missing(t, "needs python3 with the module %s (Debian: python3-%[1]s)", module)
 	return ""
 }
+
+// PgRecvlogical returns the path of pg_recvlogical.
+func PgRecvlogical(t testing.TB) string { t.Helper(); return postgresClient(t, "pg_recvlogical") }

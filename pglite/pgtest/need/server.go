@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,8 +32,10 @@ type Native struct {
 	DataDir   string
 	LogFile   string
 
-	cmd    *exec.Cmd
-	exited chan struct{}
+	root     string   // folder with bin
+	settings []string // of every start
+	cmd      *exec.Cmd
+	exited   chan struct{}
 }
 
 // URL returns the address of a database, with role postgres and no TLS.
@@ -65,6 +68,8 @@ func StartNative(t testing.TB, settings ...string) *Native {
 	}
 	n := &Native{
 		Host:      "127.0.0.1",
+		root:      pg,
+		settings:  append(slices.Clone(likeHowdah), settings...),
 		SocketDir: base,
 		DataDir:   filepath.Join(base, "data"),
 		LogFile:   filepath.Join(base, "log"),
@@ -81,7 +86,7 @@ func StartNative(t testing.TB, settings ...string) *Native {
 	}
 	// A port is free only until another process takes it: ask for a new one then.
 	for try := 1; ; try++ {
-		err := n.start(pg, settings)
+		err := n.start(pg, n.settings)
 		if err == nil {
 			break
 		}
@@ -91,6 +96,14 @@ func StartNative(t testing.TB, settings ...string) *Native {
 	}
 	t.Cleanup(n.stop)
 	return n
+}
+
+// likeHowdah is what a cluster of one process has to say, so that plans are the same.
+var likeHowdah = []string{
+	"io_method=sync",
+	"max_parallel_workers=0",
+	"max_parallel_workers_per_gather=0",
+	"max_parallel_maintenance_workers=0",
 }
 
 // shareWithView makes the folder that initdb takes its input from.
@@ -130,11 +143,6 @@ func (n *Native) start(pg string, settings []string) error {
 		"listen_addresses=" + n.Host,
 		"fsync=off",
 		"wal_level=logical",
-		// What a cluster of one process has to say, so that plans are the same.
-		"io_method=sync",
-		"max_parallel_workers=0",
-		"max_parallel_workers_per_gather=0",
-		"max_parallel_maintenance_workers=0",
 	}, settings...) {
 		args = append(args, "-c", s)
 	}
@@ -162,7 +170,8 @@ func (n *Native) awaitReady() error {
 	deadline := time.After(startTimeout)
 	for {
 		pid, _ := os.ReadFile(filepath.Join(n.DataDir, "postmaster.pid"))
-		if lines := strings.Split(string(pid), "\n"); len(lines) >= 8 && strings.TrimSpace(lines[7]) == "ready" {
+		lines := strings.Split(string(pid), "\n")
+		if len(lines) >= 8 && lines[0] == strconv.Itoa(n.cmd.Process.Pid) && strings.TrimSpace(lines[7]) == "ready" {
 			return nil
 		}
 		select {
