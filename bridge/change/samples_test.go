@@ -13,7 +13,11 @@ func base(oid uint32, name string, length int16) *value.Type {
 }
 
 func made(oid uint32, name string, kind value.Kind, elem *value.Type) *value.Type {
-	return &value.Type{OID: oid, Schema: "public", Name: name, Kind: kind, Length: -1, Align: 'd', Elem: elem}
+	schema := "pg_catalog"
+	if oid >= 16384 {
+		schema = "public"
+	}
+	return &value.Type{OID: oid, Schema: schema, Name: name, Kind: kind, Length: -1, Align: 'd', Elem: elem}
 }
 
 var (

@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,8 @@ func appendStatement(b []byte, c *Change) []byte {
 	case Message:
 		b = strconv.AppendBool(append(b, "SELECT pg_logical_emit_message("...), c.Message.Transactional)
 		b = appendLiteral(append(b, ", "...), c.Message.Prefix)
-		return fmt.Appendf(b, ", '\\x%x'::bytea);\n", c.Message.Content)
+		b = appendLiteral(append(b, ", "...), fmt.Sprintf(`\x%x`, c.Message.Content))
+		return append(b, "::bytea);\n"...)
 	}
 	return appendComment(b, c)
 }
@@ -128,7 +130,10 @@ func appendUpdate(b []byte, c *Change) []byte {
 	b = appendTableName(append(b, "UPDATE "...), c.Table)
 	n := 0
 	for k := range c.Table.Columns {
-		if col := &c.Table.Columns[k]; !col.Stored && !isUnchanged(c.New[k]) {
+		// A GENERATED ALWAYS identity column refuses to be set, also to what it is.
+		col := &c.Table.Columns[k]
+		same := col.Key && reflect.DeepEqual(old[k], c.New[k])
+		if !same && !col.Stored && !isUnchanged(c.New[k]) {
 			b = appendName(append(b, separator(n, " SET ", ", ")...), col.Name)
 			b = appendSQLValue(append(b, " = "...), col.Type, c.New[k])
 			n++
@@ -175,7 +180,7 @@ func appendWhere(b []byte, c *Change, old []any) []byte {
 
 // appendWhole finds a row by all of it. There may be several that are equal, and
 // types without an equality, or with one that is not identity (box), so rows are
-// compared by what is on disk: *= of records.
+// compared by what is on disk: *= of records (ROW would compare column by column).
 func appendWhole(b []byte, t *Table, old []any) []byte {
 	b = appendTableName(append(b, " WHERE ctid = (SELECT ctid FROM ONLY "...), t)
 	b = append(b, " WHERE ROW("...)
@@ -192,7 +197,7 @@ func appendWhole(b []byte, t *Table, old []any) []byte {
 		values = appendName(values, c.Type.Name)
 		n++
 	}
-	return append(append(append(b, ") *= ROW("...), values...), ") LIMIT 1)"...)
+	return append(append(append(b, ")::record *= ROW("...), values...), ")::record LIMIT 1)"...)
 }
 
 func appendComment(b []byte, c *Change) []byte {

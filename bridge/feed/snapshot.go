@@ -28,7 +28,9 @@ type Snapshot interface {
 	// not their parents. Their shapes are those that the snapshot has.
 	Tables(ctx context.Context) ([]*change.Table, error)
 	// Rows calls yield with every row of a table, the text of each of its columns
-	// as package value writes it, nil for NULL, until yield tells false. yield keeps
+	// as package value writes it, nil for NULL, until yield tells false. That is what
+	// output functions write with the settings named there, as COPY and results in text
+	// format have it; a cast to text is another for boolean and bpchar. yield keeps
 	// nothing of what it is given.
 	Rows(ctx context.Context, t *change.Table, yield func([]*string) bool) error
 	// Close ends the transaction.
