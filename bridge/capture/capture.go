@@ -204,6 +204,9 @@ func (c *Capture) begin(files vfs.FS, dir string, durable bool) (*follower, erro
 	r.tap = newTap(dir, durable, c.o.MaxBehind)
 	r.tap.start(end, position)
 	c.tap.Store(r.tap)
+	// What is written from here on must be found again after a crash.
+	r.due = true
+	r.saveIfDue()
 	return r, nil
 }
 

@@ -19,29 +19,44 @@ type form struct {
 	buf  []byte
 }
 
-// parseForm reads the plugin's options: format, cbor or json, and tables, patterns
-// with commas between them.
-func parseForm(options []option) (*form, feed.Filter, error) {
-	f, filter := &form{}, feed.Filter{}
+// start is the value of the option from that has a stream begin with the rows that
+// there are.
+const start = "start"
+
+// parseForm reads the plugin's options: format, cbor or json; tables, patterns with
+// commas between them; and from, a position to go back to that is before the slot's,
+// or start.
+func (s *Server) parseForm(options []option) (*form, feed.SubscribeOptions, error) {
+	f, want := &form{}, feed.SubscribeOptions{}
 	seen := map[string]bool{}
 	for _, o := range options {
 		if seen[o.name] {
-			return nil, filter, errorf("42601", "conflicting or redundant options")
+			return nil, want, errorf("42601", "conflicting or redundant options")
 		}
 		seen[o.name] = true
 		switch o.name {
 		case "format":
 			if o.value != "json" && o.value != "cbor" {
-				return nil, filter, errorf(invalidParameter, "unrecognized format: \"%s\"", o.value)
+				return nil, want, errorf(invalidParameter, "unrecognized format: \"%s\"", o.value)
 			}
 			f.json = o.value == "json"
 		case "tables":
-			filter.Tables = strings.Split(o.value, ",")
+			want.Tables = strings.Split(o.value, ",")
+		case "from":
+			if o.value == start {
+				want.Snapshot = s.o.Snapshot
+				continue
+			}
+			lsn, err := wal.ParseLSN(o.value)
+			if err != nil {
+				return nil, want, errorf(invalidParameter, "unrecognized from value: \"%s\"", o.value)
+			}
+			want.From = feed.After(lsn)
 		default:
-			return nil, filter, errorf("XX000", "unrecognized howdah option: %s", o.name)
+			return nil, want, errorf("XX000", "unrecognized howdah option: %s", o.name)
 		}
 	}
-	return f, filter, nil
+	return f, want, nil
 }
 
 func (f *form) encode(_ context.Context, s *change.Set, send func(wal.LSN, []byte) error) error {

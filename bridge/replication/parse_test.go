@@ -97,7 +97,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if s, ok := c.(startReplication); ok {
 			_, _ = parseSettings(s.options)
-			_, _, _ = parseForm(s.options)
+			_, _, _ = (&Server{}).parseForm(s.options)
 		}
 		_, _ = splitNames(text)
 	})

@@ -21,6 +21,8 @@ type Options struct {
 	// Connect gives connections of the host's own to a database, as a superuser. The
 	// caller closes it.
 	Connect func(database string) (*sql.DB, error)
+	// Snapshot reads the rows that there are, for streams that begin with them.
+	Snapshot feed.Snapshotter
 }
 
 // Server serves the connections in replication mode of one cluster.

@@ -123,11 +123,15 @@ func (s *stream) open(cmd startReplication) error {
 			s.owner = t.by
 		}
 	}
-	var filter feed.Filter
-	if s.enc, filter, err = c.srv.encoder(*row[1], cmd.options, s.db); err != nil {
+	var want feed.SubscribeOptions
+	if s.enc, want, err = c.srv.encoder(*row[1], cmd.options, s.db); err != nil {
 		return err
 	}
-	s.sub, err = c.srv.o.Log.Subscribe(c.ctx, feed.SubscribeOptions{Database: c.database, From: feed.After(from), Filter: filter})
+	want.Database = c.database
+	if want.From == (feed.Position{}) {
+		want.From = feed.After(from)
+	}
+	s.sub, err = c.srv.o.Log.Subscribe(c.ctx, want)
 	if errors.Is(err, feed.ErrRefetch) {
 		return lostSlot(cmd.slot, err.Error())
 	}
@@ -143,18 +147,18 @@ func lostSlot(slot, why string) error {
 }
 
 // encoder makes that of a slot's plugin, and says what of the log it wants.
-func (s *Server) encoder(plugin string, options []option, db *sql.DB) (encoder, feed.Filter, error) {
+func (s *Server) encoder(plugin string, options []option, db *sql.DB) (encoder, feed.SubscribeOptions, error) {
 	switch plugin {
 	case "pgoutput":
 		settings, err := parseSettings(options)
 		if err != nil {
-			return nil, feed.Filter{}, err
+			return nil, feed.SubscribeOptions{}, err
 		}
-		return newPgoutput(settings, db, s.o.Log.Last), feed.Filter{}, nil
+		return newPgoutput(settings, db, s.o.Log.Last), feed.SubscribeOptions{}, nil
 	case "howdah":
-		return parseForm(options)
+		return s.parseForm(options)
 	}
-	return nil, feed.Filter{}, errorf(featureNotSupported, "output plugin \"%s\" is not supported", plugin)
+	return nil, feed.SubscribeOptions{}, errorf(featureNotSupported, "output plugin \"%s\" is not supported", plugin)
 }
 
 func (s *stream) start() {

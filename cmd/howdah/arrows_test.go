@@ -35,8 +35,8 @@ var arrows = []arrow{
 	{module + "/wasm/...", []string{"wasm/...", "pglite/...", "cmd/..."}, "the runtime hosts any program, not the artifact"},
 
 	{"github.com/tetratelabs/wazero/...", []string{"runtime/..."}, "the engine can be replaced in one package"},
-	{"github.com/jackc/pgx/v5/pgproto3", []string{"pglite/wire"}, "one package speaks the protocol"},
-	{"github.com/jackc/pgx/...", []string{"pglite/wire", "pglite/driver", "pglite/template", "pglite/pgtest", "pglite/backup", "pglite/mark", "cmd/bundle"}, "a client library is for clients"},
+	{"github.com/jackc/pgx/v5/pgproto3", []string{"pglite/wire", "cmd/howdah"}, "one package speaks the protocol"},
+	{"github.com/jackc/pgx/...", []string{"pglite/wire", "pglite/driver", "pglite/template", "pglite/pgtest", "pglite/backup", "pglite/mark", "cmd/..."}, "a client library is for clients"},
 	{"github.com/alecthomas/kong", []string{"cmd/..."}, "flags are the command's"},
 	{"github.com/schollz/progressbar/...", []string{"cmd/..."}, "packages report progress by callback and leave the terminal alone"},
 	{"github.com/prometheus/...", []string{"pglite/admin"}, "how figures are exposed is one package's business"},

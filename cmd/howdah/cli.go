@@ -22,6 +22,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Serve a database until SIGINT or SIGTERM."`
 	Run      runCmd      `cmd:"" help:"Run a command with a throw-away database."`
 	Fork     forkCmd     `cmd:"" help:"Serve a copy of a running server."`
+	Tail     tailCmd     `cmd:"" help:"Print what is committed, as it is."`
 	Mark     markCmd     `cmd:"" help:"Name this moment of a server in memory."`
 	Rewind   rewindCmd   `cmd:"" help:"Take a server back to a mark."`
 	Marks    marksCmd    `cmd:"" help:"List a server's marks and what they cost."`

@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 //	                    a notice is written to the file "notice"
 //	await FILE          wait until the file exists
 //	exits N COMMAND…    run a command, which has to exit with N
-//	signal TERM|HUP     send a signal to every howdah in the background
+//	signal TERM|HUP|KILL  send a signal to every howdah in the background
 //	get [-X METHOD] URL print status and body; https trusts cert.pem
 //	unique FILE         add a comment that no other run has, so that no cache has it
 //	certificate         write cert.pem and key.pem for 127.0.0.1
@@ -197,9 +197,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalBackground(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
+	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
 	if neg || len(args) != 1 || signals[args[0]] == nil {
-		ts.Fatalf("usage: signal TERM|HUP")
+		ts.Fatalf("usage: signal TERM|HUP|KILL")
 	}
 	for _, cmd := range ts.BackgroundCmds() {
 		if filepath.Base(cmd.Path) == "howdah" {
