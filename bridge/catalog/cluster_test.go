@@ -43,7 +43,7 @@ func start(t *testing.T, dir string) func(*testing.T, string) *pgx.ConnConfig {
 	c, err := pglite.Open(t.Context(), pglite.Options{
 		Dir: dir, MaxBackends: 4, NoHousekeeping: true,
 		Settings: []pglite.Setting{
-			{Name: "wal_keep_size", Value: "2GB"}, {Name: "max_wal_size", Value: "4GB"}, {Name: "max_prepared_transactions", Value: "5"},
+			{Name: "wal_keep_size", Value: "2GB"}, {Name: "max_wal_size", Value: "4GB"}, {Name: "max_prepared_transactions", Value: "20"},
 		},
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func start(t *testing.T, dir string) func(*testing.T, string) *pgx.ConnConfig {
 
 func native(t *testing.T) *server {
 	t.Helper()
-	n := need.StartNative(t, "wal_keep_size=2GB", "max_wal_size=4GB", "max_prepared_transactions=5", "checkpoint_timeout=1h", "autovacuum=off")
+	n := need.StartNative(t, "wal_keep_size=2GB", "max_wal_size=4GB", "max_prepared_transactions=20", "checkpoint_timeout=1h", "autovacuum=off")
 	return &server{n.DataDir, func(t *testing.T, database string) *pgx.ConnConfig {
 		t.Helper()
 		cfg, err := pgx.ParseConfig(n.URL(database))

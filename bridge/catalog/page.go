@@ -118,18 +118,18 @@ const (
 	maxPageItems = (wal.PageSize - pageHeader) / 4
 )
 
-// parsePage takes a page as it is on disk; its tuples alias b.
+// parsePage takes a page as it is on disk, nil if it is new; its tuples alias b.
 func parsePage(b []byte) *page {
 	p := &page{lsn: wal.LSN(le.Uint32(b))<<32 | wal.LSN(le.Uint32(b[4:]))}
 	lower := int(le.Uint16(b[12:]))
 	if upper := le.Uint16(b[14:]); upper == 0 { // PageIsNew
 		for _, c := range b {
 			if c != 0 {
-				p.bad = fmt.Errorf("%w: a page is neither new nor in use", ErrCorrupt)
-				break
+				p.bad = corrupt("a page is neither new nor in use")
+				return p
 			}
 		}
-		return p
+		return nil
 	}
 	if version := le.Uint16(b[18:]); version != pageVersion || lower < pageHeader || lower > len(b) {
 		p.bad = fmt.Errorf("%w: a page of version %04X whose line pointers end at %d", ErrCorrupt, version, lower)

@@ -36,6 +36,10 @@ func (c *Catalogs) Redo(r *wal.Record) ([]Op, error) {
 	case wal.Storage, wal.RelMap, wal.Database:
 		err = c.redoOther(r)
 	}
+	if err != nil && c.reading != nil && len(r.Blocks) > 0 {
+		c.lose(r, err)
+		err = nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %v operation %02X at %v: %w", r.RM, r.Op(), r.LSN, err)
 	}
@@ -74,7 +78,10 @@ func (c *Catalogs) restore(f *file, b *wal.Block, end wal.LSN) error {
 		return err
 	}
 	p := parsePage(image[:])
-	if p.bad != nil {
+	switch {
+	case p == nil:
+		p = &page{}
+	case p.bad != nil:
 		return p.bad
 	}
 	p.lsn = end
@@ -239,18 +246,18 @@ func (c *Catalogs) target(r *wal.Record, id uint8) (t target, err error) {
 			t.lsn = r.End
 		}
 	}
-	if err != nil && c.reading != nil {
-		// Recovery bears with it: the file will be cut or removed later.
-		t.file.lost(b.Number, err)
-		return target{}, nil
-	}
 	return t, err
 }
 
-// lost remembers that a page is not what it should be.
-func (f *file) lost(block uint32, err error) {
-	if block < maxBlocks {
-		_ = f.put(block, &page{bad: err})
+// lose remembers that pages are not what they should be, which matters only if they
+// are a catalog's in the end: while Read is at work, their file may have been cut or
+// removed since, or was found only on the way.
+func (c *Catalogs) lose(r *wal.Record, err error) {
+	for i := range r.Blocks {
+		b := &r.Blocks[i]
+		if f := c.files[b.Relation]; f != nil && b.Fork == wal.MainFork {
+			_ = f.put(b.Number, &page{bad: err}) // or the number is none of a block
+		}
 	}
 }
 
