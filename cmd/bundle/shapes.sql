@@ -5,15 +5,15 @@ with recursive
 followed as (
     select c.oid, c.relname, c.relnamespace, c.relreplident,
            case c.relreplident
-               when 'd' then (select i.indkey from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate and i.indisvalid)
-               when 'i' then (select i.indkey from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid)
+               when 'd' then (select i.indkey[0:i.indnkeyatts - 1] from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate and i.indisvalid)
+               when 'i' then (select i.indkey[0:i.indnkeyatts - 1] from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid)
            end as identity
     from pg_catalog.pg_class c
     where c.relkind = 'r' and c.relpersistence = 'p' and c.oid >= 16384 and c.relrewrite = 0
 ),
 columns as (
     select a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attgenerated,
-           f.relreplident = 'f' or coalesce(a.attnum = any (f.identity::int2[]), false) as key
+           f.relreplident = 'f' or coalesce(a.attnum = any (f.identity), false) as key
     from followed f join pg_catalog.pg_attribute a on a.attrelid = f.oid
     where a.attnum > 0 and not a.attisdropped and a.attgenerated <> 'v'
 ),
