@@ -52,6 +52,9 @@ func (n *Native) Start(t testing.TB) {
 	}
 }
 
+// Stop shuts the server down, with a checkpoint.
+func (n *Native) Stop() { n.stop() }
+
 // Kill ends the server as a crash does (SIGKILL).
 func (n *Native) Kill() {
 	_ = n.cmd.Process.Kill()
