@@ -138,9 +138,9 @@ func (l *Log) Last() wal.LSN {
 // Append adds a set, which must not be changed any more. It is with the subscribers
 // when Append returns, or if it is one part of several, when the last one has been
 // appended. A set that is not above Last is ignored. If Append fails, as for want of
-// room, nothing of the set is there, and the same one may be appended again. A
-// transaction that is not whole is dropped when part 0 comes again, or the set of
-// another one.
+// room, nothing of the set is there, and the same one may be appended again, unless
+// the error is ErrOrder or ErrUnfit. A transaction that is not whole is dropped when
+// part 0 comes again, or the set of another one.
 func (l *Log) Append(s *change.Set) error {
 	l.appending.Lock()
 	defer l.appending.Unlock()

@@ -189,5 +189,5 @@ func (l *Log) refetchDamaged(at wal.LSN, err error) error {
 }
 
 func newUnzip() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true))
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxFrame))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/howdahdb/howdah/bridge/change"
@@ -232,6 +233,16 @@ func (l *Log) look(s *Subscription, at place) (set *change.Set, beyond bool, err
 	return nil, false, nil
 }
 
+// forget takes a subscription that has ended off the list of those who wait.
+func (l *Log) forget(s *Subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k := slices.Index(l.mu.waiting, s); k >= 0 {
+		l.mu.waiting = slices.Delete(l.mu.waiting, k, k+1)
+	}
+	s.queued = true // a Next that is about to wait does not get on it again
+}
+
 // notify makes who waits look again.
 func (s *Subscription) notify() {
 	select {
@@ -317,6 +328,7 @@ func (s *Subscription) Close() error {
 		return nil
 	}
 	s.notify()
+	s.log.forget(s)
 	if s.snapshot == nil {
 		return nil
 	}

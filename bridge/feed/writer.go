@@ -121,11 +121,11 @@ func (w *writer) flush(s *segment, l *Log) error {
 // the set is there.
 func (w *writer) add(s *change.Set, seg *segment, l *Log) (size int, err error) {
 	if w.scratch, err = w.encoder.Append(w.scratch[:0], s); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
 	size = len(w.scratch)
 	if size > maxFrame {
-		return 0, fmt.Errorf("feed: a set of %d bytes is too large for the log", size)
+		return 0, fmt.Errorf("%w: it has %d bytes", ErrUnfit, size)
 	}
 	// A transaction of several sets begins with a frame, so that it can be cut off.
 	begins := s.More && s.Part == 0
