@@ -13,16 +13,14 @@ import (
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/wal"
+	"github.com/howdahdb/howdah/pglite/pgtest/need"
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
 // noise is a set with a message of n bytes that do not compress.
 func noise(lsn wal.LSN, n int) *change.Set {
-	rng := rand.New(rand.NewPCG(uint64(lsn), 1))
 	content := make([]byte, n)
-	for k := range content {
-		content[k] = byte(rng.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{byte(lsn), byte(lsn >> 8), byte(lsn >> 16)}).Read(content)
 	return set(lsn, change.Change{Kind: change.Message, Message: &change.EmittedMessage{Prefix: "noise", Content: content}})
 }
 
@@ -209,7 +207,7 @@ func TestDamage(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 300 {
+	for range need.Choose(60, 3000) {
 		name := names[rng.IntN(len(names))]
 		damaged := whole.Clone()
 		o.FS = damaged

@@ -256,7 +256,7 @@ func TestSnapshot(t *testing.T) {
 			}
 		})
 	}
-	copies := make([]copied, need.Choose(12, 120))
+	copies := make([]copied, need.Choose(6, 120))
 	for k := range copies {
 		if err := s.follow(ctx); err != nil {
 			t.Fatal(err)

@@ -67,7 +67,7 @@ func TestKill(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for round := range need.Choose(10, 200) {
+	for round := range need.Choose(6, 200) {
 		synced := killedAppender(t, self, dir, time.Duration(rng.IntN(100))*time.Millisecond)
 		l := open(t, killOptions(dir))
 		if l.Last() < synced {
