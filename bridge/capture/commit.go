@@ -294,7 +294,10 @@ func (b *builder) part(more bool) error {
 	s := b.head
 	s.Part, s.More, s.Changes = b.parts, more, b.changes
 	b.parts++
-	b.changes, b.bytes = nil, 0
+	b.bytes, b.changes = 0, nil
+	if more {
+		b.changes = make([]change.Change, 0, len(s.Changes))
+	}
 	return b.r.append(&s)
 }
 

@@ -32,17 +32,47 @@ var le = binary.LittleEndian
 type pending struct {
 	xid      uint32
 	file     *spill // what came first; nil: all is in log
-	log      []byte
+	log      entries
 	prepared bool // PREPARE TRANSACTION was done: no crash ends it
 }
 
+// entries are whole entries in chunks: one piece of memory would be copied whenever
+// it grows.
+type entries struct {
+	chunks [][]byte
+	size   int
+}
+
+// chunkSize is when a chunk is full; an entry may make it longer.
+const chunkSize = 128 << 10
+
 // add puts an entry behind the others; payload appends it.
-func (p *pending) add(at wal.LSN, kind entryKind, payload func([]byte) []byte) {
-	begin := len(p.log)
-	p.log = le.AppendUint64(p.log, uint64(at))
-	p.log = append(p.log, byte(kind), 0, 0, 0, 0)
-	p.log = payload(p.log)
-	le.PutUint32(p.log[begin+9:], uint32(len(p.log)-begin-entryHeader))
+func (l *entries) add(at wal.LSN, kind entryKind, payload func([]byte) []byte) {
+	last := len(l.chunks) - 1
+	if last < 0 || len(l.chunks[last]) >= chunkSize {
+		var room []byte
+		if last >= 0 { // the transaction is large
+			room = make([]byte, 0, chunkSize+chunkSize/8)
+		}
+		l.chunks = append(l.chunks, room)
+		last++
+	}
+	b := l.chunks[last]
+	begin := len(b)
+	b = le.AppendUint64(b, uint64(at))
+	b = append(b, byte(kind), 0, 0, 0, 0)
+	b = payload(b)
+	le.PutUint32(b[begin+9:], uint32(len(b)-begin-entryHeader))
+	l.chunks[last] = b
+	l.size += len(b) - begin
+}
+
+// entriesOf takes what was saved.
+func entriesOf(b []byte) entries {
+	if len(b) == 0 {
+		return entries{}
+	}
+	return entries{[][]byte{b}, len(b)}
 }
 
 // entry is one of a pending's; payload is valid until the next one is read.
@@ -56,14 +86,15 @@ type entry struct {
 type cursor struct {
 	xid  uint32
 	file io.Reader // nil when it is read
-	log  []byte
+	log  []byte    // the rest of a chunk
+	rest [][]byte  // the chunks behind it
 	buf  []byte
 	entry
 	done bool
 }
 
 func (p *pending) cursor() (*cursor, error) {
-	c := &cursor{xid: p.xid, log: p.log}
+	c := &cursor{xid: p.xid, rest: p.log.chunks}
 	if p.file != nil {
 		c.file = p.file.reader()
 	}
@@ -81,6 +112,9 @@ func (c *cursor) next() error {
 			return fmt.Errorf("capture: read what transaction %d has changed: %w", c.xid, err)
 		}
 		c.file = nil
+	}
+	for len(c.log) == 0 && len(c.rest) > 0 {
+		c.log, c.rest = c.rest[0], c.rest[1:]
 	}
 	if len(c.log) == 0 {
 		c.done, c.entry = true, entry{}

@@ -97,7 +97,7 @@ func TestTransactionsAgainstModel(t *testing.T) {
 
 // TestDamagedState checks that no damage to a state passes for one.
 func TestDamagedState(t *testing.T) {
-	whole := (&state{system: 1, position: 2, pending: []*pending{{xid: 700, log: []byte("log")}}, catalogs: []byte("catalogs")}).encode()
+	whole := (&state{system: 1, position: 2, pending: []*pending{{xid: 700, log: entriesOf([]byte("log"))}}, catalogs: []byte("catalogs")}).encode()
 	if _, err := decodeState(whole); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestDamagedState(t *testing.T) {
 }
 
 func FuzzState(f *testing.F) {
-	f.Add((&state{system: 1, position: 2, pending: []*pending{{xid: 700, log: []byte("log")}}, catalogs: []byte("catalogs")}).encode()[12:])
+	f.Add((&state{system: 1, position: 2, pending: []*pending{{xid: 700, log: entriesOf([]byte("log"))}}, catalogs: []byte("catalogs")}).encode()[12:])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := decodeState(seal(append(make([]byte, 12), b...))); err == nil && len(s.pending) > len(b) {
 			t.Fatalf("%d transactions of %d bytes", len(s.pending), len(b))

@@ -63,8 +63,10 @@ func (s *state) encode() []byte {
 		b = le.AppendUint16(b, uint16(len(name)))
 		b = append(b, name...)
 		b = le.AppendUint64(b, uint64(size))
-		b = le.AppendUint64(b, uint64(len(p.log)))
-		b = append(b, p.log...)
+		b = le.AppendUint64(b, uint64(p.log.size))
+		for _, chunk := range p.log.chunks {
+			b = append(b, chunk...)
+		}
 	}
 	return seal(append(b, s.catalogs...))
 }
@@ -120,7 +122,9 @@ func decodePending(r *bytes.Reader) (*pending, error) {
 	}
 	ok = ok && binary.Read(r, le, &size) == nil && binary.Read(r, le, &length) == nil
 	if ok {
-		p.log, ok = take(r, length)
+		var b []byte
+		b, ok = take(r, length)
+		p.log = entriesOf(b)
 	}
 	if !ok || size < 0 || len(name) == 0 && size > 0 || len(name) > 0 && !strings.HasPrefix(string(name), spillPrefix) {
 		return nil, errState

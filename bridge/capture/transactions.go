@@ -39,7 +39,7 @@ func newTransactions(files vfs.FS, memory int) *transactions {
 func (t *transactions) adopt(all []*pending) {
 	for _, p := range all {
 		t.byXID[p.xid] = p
-		t.used += len(p.log)
+		t.used += p.log.size
 	}
 }
 
@@ -50,9 +50,9 @@ func (t *transactions) add(xid uint32, at wal.LSN, kind entryKind, payload func(
 		p = &pending{xid: xid}
 		t.byXID[xid] = p
 	}
-	before := len(p.log)
-	p.add(at, kind, payload)
-	t.used += len(p.log) - before
+	before := p.log.size
+	p.log.add(at, kind, payload)
+	t.used += p.log.size - before
 	if t.used > t.memory && t.files != nil {
 		return t.spill(at)
 	}
@@ -63,25 +63,27 @@ func (t *transactions) add(xid uint32, at wal.LSN, kind entryKind, payload func(
 func (t *transactions) spill(at wal.LSN) error {
 	var p *pending
 	for _, q := range t.byXID {
-		if p == nil || len(q.log) > len(p.log) {
+		if p == nil || q.log.size > p.log.size {
 			p = q
 		}
 	}
-	if len(p.log) < spillLeast {
+	if p.log.size < spillLeast {
 		return nil // very many small ones: they are bounded by the number of backends
 	}
 	var err error
 	if p.file == nil {
 		p.file, err = newSpill(t.files, p.xid, at)
 	}
-	if err == nil {
-		err = p.file.write(p.log)
+	for _, chunk := range p.log.chunks {
+		if err == nil {
+			err = p.file.write(chunk)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("capture: keep what transaction %d has changed: %w", p.xid, err)
 	}
-	t.used -= len(p.log)
-	p.log = nil
+	t.used -= p.log.size
+	p.log = entries{}
 	return nil
 }
 
@@ -90,7 +92,7 @@ func (t *transactions) take(xids []uint32) (all []*pending) {
 	for _, xid := range xids {
 		if p := t.byXID[xid]; p != nil {
 			delete(t.byXID, xid)
-			t.used -= len(p.log)
+			t.used -= p.log.size
 			all = append(all, p)
 		}
 	}

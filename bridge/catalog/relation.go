@@ -125,6 +125,9 @@ func (v *View) identityColumns(class *classRow) (numbers []int16) {
 // each row, so that a row comes after what made its table such. LSN and XID are left
 // to the caller. Only permanent and unlogged tables of users count.
 func (v *View) Changed() []change.Change {
+	if len(v.touched) == 0 {
+		return nil
+	}
 	var list []change.Change
 	for _, oid := range sorted(v.touched) {
 		was, told := v.announced[oid]

@@ -23,8 +23,8 @@ import (
 	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
-// open opens a database until the benchmark ends.
-func open(b *testing.B, o bundle.Options) *bundle.Database {
+// openBench opens a database until the benchmark ends.
+func openBench(b *testing.B, o bundle.Options) *bundle.Database {
 	b.Helper()
 	d, err := bundle.Open(b.Context(), o)
 	if err != nil {
@@ -84,7 +84,12 @@ func drink(b *testing.B, d *bundle.Database) {
 }
 
 // pairs is how often both are measured, one after the other.
-const pairs = 11
+func pairs() int {
+	if testing.Short() {
+		return 1
+	}
+	return 11
+}
 
 // BenchmarkOverhead compares writing with capture and a live subscriber to writing
 // without, in pairs: "kept" is the median of the ratios, 1 if capture costs nothing.
@@ -104,7 +109,7 @@ func BenchmarkOverhead(b *testing.B) {
 					if place == "directory" {
 						o.Cluster.Dir = filepath.Join(b.TempDir(), "data")
 					}
-					d := open(b, o)
+					d := openBench(b, o)
 					if i == 1 {
 						drink(b, d)
 					}
@@ -120,6 +125,9 @@ func BenchmarkOverhead(b *testing.B) {
 					}
 				}
 				n := 4000 / load.sessions
+				if testing.Short() {
+					n /= 20
+				}
 				round := func(conns []*pgconn.PgConn) time.Duration {
 					began := time.Now()
 					var all sync.WaitGroup
@@ -133,12 +141,12 @@ func BenchmarkOverhead(b *testing.B) {
 				round(without)
 				for b.Loop() {
 					var ratios []float64
-					for range pairs {
+					for range pairs() {
 						off := round(without)
 						ratios = append(ratios, off.Seconds()/round(with).Seconds())
 					}
 					slices.Sort(ratios)
-					b.ReportMetric(ratios[pairs/2], "kept")
+					b.ReportMetric(ratios[len(ratios)/2], "kept")
 					b.ReportMetric(ratios[0], "kept-min")
 				}
 			})
@@ -170,7 +178,7 @@ func BenchmarkDelivery(b *testing.B) {
 			if place == "directory" {
 				o.Cluster.Dir = filepath.Join(b.TempDir(), "data")
 			}
-			d := open(b, o)
+			d := openBench(b, o)
 			conn := dial(b, d)
 			run(b, conn, "create table t (id int primary key)")
 			if err := d.Capture().Drain(b.Context()); err != nil {
@@ -271,7 +279,10 @@ func write(b *testing.B, dir string) (rows int) {
 	}
 	conn := dial(b, d)
 	run(b, conn, "create table t (id bigint generated always as identity primary key, v text, n numeric, at timestamptz default now())")
-	const many, single = 400_000, 20_000
+	many, single := 400_000, 20_000
+	if testing.Short() {
+		many, single = many/20, single/20
+	}
 	run(b, conn, fmt.Sprintf("insert into t (v, n) select 'a row of a usual length, number ' || i, i / 7.0 from generate_series(1, %d) i", many))
 	insertRows(b, conn, single)
 	run(b, conn, "update t set v = v || '!' where id % 4 = 0")
