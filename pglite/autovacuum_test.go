@@ -120,6 +120,35 @@ func TestAutovacuumFreezes(t *testing.T) {
 	}
 }
 
+// TestAutovacuumFreezesMultixacts: so is what comes close to the wraparound of
+// multixacts, though its transactions are young.
+func TestAutovacuumFreezesMultixacts(t *testing.T) {
+	c := byHand(t, pglite.Setting{Name: "autovacuum_multixact_freeze_max_age", Value: "10000"},
+		pglite.Setting{Name: "vacuum_multixact_freeze_min_age", Value: "1000"})
+	a, b := connect(t, c, nil), connect(t, c, nil)
+	exec(t, a, "create table m (n int primary key); insert into m select generate_series(1, 10100); create table still (n int)")
+	exec(t, a, "begin; select count(*) from (select 1 from m for key share) rows")
+	// Each row's lockers are another set: a, and a subtransaction of b's.
+	exec(t, b, `do $$ begin for k in 1..10100 loop
+		begin perform 1 from m where n = k for share; exception when division_by_zero then end;
+	end loop; end $$`)
+	exec(t, a, "commit")
+	const old = "select count(*) from pg_database where mxid_age(datminmxid) > 10000"
+	if got := value(t, a, old); got != "3" {
+		t.Fatalf("%s of three databases are old", got)
+	}
+	round(t, c)
+	if got := value(t, a, old); got != "0" {
+		t.Errorf("%s databases are still old", got)
+	}
+	if got := value(t, a, "select count(*) from pg_class where relname in ('m', 'still') and mxid_age(relminmxid) <= 1000"); got != "2" {
+		t.Errorf("%s of two tables are frozen", got)
+	}
+	if got := value(t, a, "select count(*) from m"); got != "10100" {
+		t.Errorf("%s rows are left", got)
+	}
+}
+
 // slow makes a table of which a vacuum takes minutes, and begins it. ended
 // tells how the round has gone.
 func slow(t *testing.T, c *pglite.Cluster, conn *pgx.Conn) (ended chan error) {

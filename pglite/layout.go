@@ -18,7 +18,7 @@ const layoutHash = "5256d9ac379f631355f41ab30291e6a6d9f854242b5ee2a2d0940e28041d
 // rewrittenHash is the sha256 of what backendSource makes of it. It names machine
 // code and memory images in caches: when anything about the rewriting changes,
 // this has to. TestRewrittenHash tells, and so does a start with an empty cache.
-const rewrittenHash = "c57c4acf9c5d02017a2405eedef4deda8ef367048ca7dc7bac905e352627946b"
+const rewrittenHash = "c2983fa6d6aafcf73146543a8d46216704982d76bcbe7c6c8973ba2ffa13537b"
 
 const (
 	// userNameAddr is the name that pgl_getpwuid answers with, a C string of
@@ -262,6 +262,7 @@ func backendSource(wasm []byte) runtime.Source {
 			{Name: "stand_in", Sig: sigItoI, Call: onBackend((*backend).standIn)},
 			{Name: "count_others", Sig: sig3toI, Call: onBackend((*backend).countOthers)},
 			{Name: "force_drop", Sig: sigVoid, Call: onBackend((*backend).forceDrop)},
+			{Name: "request_checkpoint", Sig: sigI, Call: requestCheckpoint},
 		},
 		Takeovers: []runtime.Takeover{
 			{Export: "WaitLatch", By: "wait_latch", Mode: wasmfile.Replace},
@@ -275,8 +276,9 @@ func backendSource(wasm []byte) runtime.Source {
 			{Func: funcReadStatus, By: "read_status", Mode: wasmfile.Replace},
 			{Func: funcPIDGetProc, By: "stand_in", Mode: wasmfile.Override},
 			{Func: funcCountOthers, By: "count_others", Mode: wasmfile.Replace},
+			{Func: funcRequestCheckpoint, By: "request_checkpoint", Mode: wasmfile.Replace},
 		},
-		Patches:      slices.Concat(pidPatches, exitPatches, pendingPatches, forcePatches),
+		Patches:      slices.Concat(pidPatches, exitPatches, pendingPatches, forcePatches, syncPatches),
 		Calls:        append(lockWaits[:len(lockWaits):len(lockWaits)], runtime.CallSite{Name: "DROP DATABASE (FORCE)", By: "force_drop", Old: forceCall}),
 		AllowMissing: neverCalled,
 		MissingFunc:  raiseMissing,

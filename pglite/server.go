@@ -36,7 +36,8 @@ type server struct {
 		controlOf  *linear.Segment
 	}
 
-	atStart atStart
+	atStart    atStart
+	checkpoint chan struct{} // 1 deep: full while a backend makes a checkpoint
 
 	// entry is held by one backend that boots, up to shared memory: they all
 	// write postmaster.pid, and take an empty one for that of another server.
@@ -59,7 +60,7 @@ type server struct {
 }
 
 func newServer(ns *vfs.Namespace, shm *vfs.Shared, slice time.Duration, n *counters) *server {
-	s := &server{baton: newBaton(slice, &n.baton), counters: n, ns: ns, shm: shm, up: make(chan struct{}), buried: make(chan struct{})}
+	s := &server{baton: newBaton(slice, &n.baton), counters: n, ns: ns, shm: shm, up: make(chan struct{}), buried: make(chan struct{}), checkpoint: make(chan struct{}, 1)}
 	s.mu.backends, s.mu.pids = map[*backend]bool{}, map[uint32]*backend{}
 	return s
 }
