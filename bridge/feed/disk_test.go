@@ -143,32 +143,38 @@ func TestFull(t *testing.T) {
 				return vfs.Break{}
 			})
 			failed := 0
-			for lsn := wal.LSN(1); lsn <= 60; {
+			for lsn := wal.LSN(2); lsn <= 120; {
 				err := l.Append(noise(lsn, 8000))
 				if err == nil {
-					lsn++
+					lsn += 2
 					continue
 				}
 				if failed++; !errors.Is(err, syscall.ENOSPC) || failed > 2 {
 					t.Fatalf("append: %v", err)
 				}
-				if l.Last() != lsn-1 {
-					t.Fatalf("complete up to %v after %v has failed", l.Last(), lsn)
+				if last := l.Last(); last >= lsn {
+					t.Fatalf("complete up to %v after %v has failed", last, lsn)
 				}
+				l.Advance(lsn - 1)
 			}
+			l.Advance(121)
 			for l.Sync() != nil {
 				failed++
 			}
 			if failed == 0 {
 				t.Error("nothing has failed")
 			}
-			for lsn := wal.LSN(1); lsn <= 60; lsn++ {
+			for lsn := wal.LSN(2); lsn <= 120; lsn += 2 {
 				expect(t, s, lsn)
 			}
-			l.Close()
-			again := subscribe(t, open(t, o), feed.SubscribeOptions{From: feed.Start})
-			for lsn := wal.LSN(1); lsn <= 60; lsn++ {
-				expect(t, again, lsn)
+			l.Abort()
+			l = open(t, o)
+			if l.Last() != 121 {
+				t.Errorf("complete up to %v", l.Last())
+			}
+			s = subscribe(t, l, feed.SubscribeOptions{From: feed.Start})
+			for lsn := wal.LSN(2); lsn <= 120; lsn += 2 {
+				expect(t, s, lsn)
 			}
 		})
 	}

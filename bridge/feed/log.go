@@ -215,7 +215,7 @@ func (l *Log) show(s *change.Set, seg *segment, size int) {
 	l.wake()
 }
 
-// roll ends a segment and begins the next one.
+// roll ends a segment and begins the next one, which it may have failed to do before.
 func (l *Log) roll(s *segment, last wal.LSN) (*segment, error) {
 	if !s.sealed {
 		if err := l.w.flush(s, l); err != nil {
@@ -228,7 +228,7 @@ func (l *Log) roll(s *segment, last wal.LSN) (*segment, error) {
 			return nil, err
 		}
 	}
-	next, err := l.w.create(last)
+	next, err := l.w.create(s.end)
 	if err != nil {
 		return nil, err
 	}
@@ -262,18 +262,21 @@ func (l *Log) Sync() error {
 	if err != nil {
 		return err
 	}
-	if !s.sealed {
-		if err := l.w.flush(s, l); err != nil {
+	if s.sealed {
+		if s, err = l.roll(s, last); err != nil {
 			return err
 		}
-		if l.pending == (place{}) {
-			if err := l.w.mark(s, l, last); err != nil {
-				return err
-			}
-		}
-		if err := l.w.sync(); err != nil {
+	}
+	if err := l.w.flush(s, l); err != nil {
+		return err
+	}
+	if l.pending == (place{}) {
+		if err := l.w.mark(s, l, last); err != nil {
 			return err
 		}
+	}
+	if err := l.w.sync(); err != nil {
+		return err
 	}
 	l.retain()
 	return nil

@@ -25,8 +25,9 @@ type segment struct {
 	// sealed segment the index is behind it.
 	size   int64
 	sealed bool
-	bytes  int64 // of the file, as far as retention counts it
-	newest int64 // commit, microseconds since 1970
+	end    wal.LSN // up to which it is complete, if it is sealed
+	bytes  int64   // of the file, as far as retention counts it
+	newest int64   // commit, microseconds since 1970
 	index  []indexEntry
 }
 

@@ -228,7 +228,7 @@ func (w *writer) seal(s *segment, l *Log) error {
 	}
 	size := w.at.offset + sealSize
 	l.mu.Lock()
-	s.sealed, s.size, s.bytes = true, start.offset, size
+	s.sealed, s.end, s.size, s.bytes = true, start.last, start.offset, size
 	l.mu.Unlock()
 	w.at = start
 	return nil
