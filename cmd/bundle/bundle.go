@@ -115,7 +115,9 @@ func (d *Database) Subscribe(ctx context.Context, o feed.SubscribeOptions) (*fee
 var ErrNoFeed = errors.New("bundle: the database has no feed")
 
 // Tables reads the tables for subscribers that begin with a snapshot:
-// feed.SubscribeOptions.Snapshot.
+// feed.SubscribeOptions.Snapshot. Like pg_dump, it keeps all tables of the database
+// from being altered, truncated or dropped until the snapshot has been read or the
+// subscription is closed; reading and writing them goes on.
 func (d *Database) Tables() feed.Snapshotter { return tables{d.Cluster} }
 
 // Capture tells how the capture is doing; nil without a feed.

@@ -4,15 +4,18 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
 
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/wal"
 	"github.com/howdahdb/howdah/cmd/bundle"
+	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/driver"
 )
 
@@ -111,4 +114,9 @@ func until(t *testing.T, s *feed.Subscription, last wal.LSN, do func(*change.Set
 		whole = whole || !set.More
 		s.Ack(set.LSN)
 	}
+}
+
+// options are those of a cluster in a test.
+func options(dir string) pglite.Options {
+	return pglite.Options{Dir: dir, Logger: zerolog.New(os.Stderr).Level(zerolog.WarnLevel)}
 }

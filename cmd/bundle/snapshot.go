@@ -46,7 +46,7 @@ func (t tables) Snapshot(ctx context.Context, database string) (feed.Snapshot, e
 		return nil, err
 	}
 	s := &snapshot{conn}
-	if _, err := conn.Exec(ctx, "begin isolation level repeatable read read only").ReadAll(); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
