@@ -44,7 +44,7 @@ func (c *Catalogs) Begin(database uint32) *View {
 	db := c.databases[database]
 	if db == nil || db.rows == nil {
 		db = newDatabase(database)
-		db.rows, db.cache = &tables{}, newCache()
+		db.rows, db.files, db.cache = &tables{}, map[wal.Relation]uint32{}, newCache()
 	}
 	return c.view(db)
 }
