@@ -32,6 +32,13 @@ type reader struct {
 	raw    []byte
 }
 
+// release gives back the memory of one that has caught up.
+func (r *reader) release() {
+	if r.buf != nil {
+		*r = reader{}
+	}
+}
+
 // read gives the set behind a place that is beyond the ring. It gives none if there
 // is none in the files; then r.at is the place where the ring begins.
 func (l *Log) read(r *reader, at place) (*change.Set, error) {

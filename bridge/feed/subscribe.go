@@ -39,8 +39,8 @@ type SubscribeOptions struct {
 const skippedSets = 1024
 
 // Subscription is one subscriber's place in the log. Next has one caller at a time,
-// the rest may be called from any goroutine. It has no goroutine of its own and
-// buffers no more than one set.
+// the rest may be called from any goroutine. It has no goroutine of its own, and
+// buffers nothing while it keeps up, else a chunk of the files.
 type Subscription struct {
 	log   *Log
 	o     SubscribeOptions
@@ -70,7 +70,7 @@ type Subscription struct {
 // Subscribe begins a subscription. Without From it gets what is appended from now
 // on. ctx is that of Subscribe and of reading the snapshot.
 func (l *Log) Subscribe(ctx context.Context, o SubscribeOptions) (*Subscription, error) {
-	s := &Subscription{log: l, o: o, wake: make(chan struct{}, 1)}
+	s := &Subscription{log: l, o: o, wake: make(chan struct{}, 1), epoch: l.epoch()}
 	if err := s.o.Filter.compile(); err != nil {
 		return nil, err
 	}
@@ -106,15 +106,21 @@ func (s *Subscription) begin() error {
 	case fromAfter:
 		at = s.o.From.after
 	}
-	if at < l.mu.first {
+	if at < l.mu.first || s.epoch != l.mu.epoch {
 		return l.refetch(at)
 	}
-	s.epoch = l.mu.epoch
 	s.mu.at = behind(at)
 	if s.snapshot == nil {
 		s.mu.passed = at
 	}
 	return nil
+}
+
+// epoch counts how often the log was begun anew.
+func (l *Log) epoch() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.epoch
 }
 
 // refetch tells why nothing can be had after a position. REQUIRES: mu.
@@ -174,6 +180,9 @@ func (s *Subscription) following(ctx context.Context) (*change.Set, error) {
 					s.mu.Unlock()
 					continue
 				}
+			}
+			if set != nil && !beyond {
+				s.reader.release()
 			}
 			if set != nil || err != nil {
 				return set, err
