@@ -77,7 +77,7 @@ func open(ctx context.Context, dir, listen string) (s *served, err error) {
 		return nil, errors.Join(err, s.cluster.Close(ctx), s.capture.Close())
 	}
 	s.addr = l.Addr().(*net.TCPAddr)
-	server := replication.New(replication.Options{Log: s.capture.Feed(), Drain: s.capture.Drain, Connect: connector(s.cluster)})
+	server := replication.New(replication.Options{Log: s.capture.Feed(), Drain: s.capture.Drain, Position: s.capture.Position, Connect: connector(s.cluster)})
 	s.front, err = wire.New(wire.Options{Cluster: s.cluster, MaxClients: 100, Replication: adapter{server}})
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type conn struct {
 	exporting bool // the session holds a snapshot that it has exported
 	temporary []temporarySlot
 	stream    *stream // nil: none
+	ended     *stream // its slot is still to be told what was acknowledged
 }
 
 func (c *conn) serve() error {
@@ -139,9 +140,12 @@ func (c *conn) query(h header) error {
 			return c.fail(err)
 		}
 		if _, ok := cmd.(sqlCommand); !ok {
+			drop, _ := cmd.(dropSlot)
+			c.tellSlot(drop.slot)
 			return c.command(cmd)
 		}
 	}
+	c.tellSlot("")
 	status, err := c.b.pass(message, rest)
 	c.status = status
 	return err

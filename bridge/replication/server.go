@@ -18,6 +18,8 @@ type Options struct {
 	Log *feed.Log
 	// Drain waits until all that is durable of the cluster's log is in Log.
 	Drain func(context.Context) error
+	// Position is up to where Log has everything, whether it has sets there or not.
+	Position func() wal.LSN
 	// Connect gives connections of the host's own to a database, as a superuser. The
 	// caller closes it.
 	Connect func(database string) (*sql.DB, error)
@@ -73,6 +75,7 @@ func (s *Server) Serve(ctx context.Context, session Session) error {
 	}
 	err := c.serve()
 	c.endStream()
+	c.tellSlot("")
 	c.dropTemporary()
 	cerr := c.b.close()
 	switch {

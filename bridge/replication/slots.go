@@ -216,11 +216,18 @@ const (
 	advanceBytes = 1 << 20
 	advanceAfter = time.Minute
 	advanceShare = 20
+	// advanceLeast is what is not worth it however long it has been: the log that
+	// advancing itself writes is less.
+	advanceLeast  = 16 << 10
+	advanceWithin = time.Minute
 )
 
 // advance takes the slot as far as its subscriber has acknowledged. A standby
-// snapshot in the log lets restart_lsn follow.
-func (s *stream) advance(ctx context.Context, to wal.LSN) error {
+// snapshot in the log lets restart_lsn follow. A connection that ends does not end
+// it: Postgres would go on and have the slot for a while.
+func (s *stream) advance(to wal.LSN) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.c.ctx), advanceWithin)
+	defer cancel()
 	if _, err := s.db.ExecContext(ctx, "select pg_catalog.pg_log_standby_snapshot()"); err != nil {
 		return fmt.Errorf("log a standby snapshot: %w", err)
 	}
@@ -245,7 +252,7 @@ func (s *stream) follow(ctx context.Context) {
 		}
 		to, now := s.acknowledged(), time.Now()
 		switch {
-		case to == at:
+		case to < at+advanceLeast:
 			timer.Reset(advanceAfter)
 			continue
 		case now.Before(rest):
@@ -255,20 +262,8 @@ func (s *stream) follow(ctx context.Context) {
 			timer.Reset(next.Sub(now))
 			continue
 		}
-		_ = s.advance(ctx, to)
+		_ = s.advance(to)
 		at, next, rest = to, now.Add(advanceAfter), now.Add(advanceShare*time.Since(now))
 		timer.Reset(advanceAfter)
 	}
 }
-
-// settle advances the slot a last time, when the stream has ended.
-func (s *stream) settle() {
-	ctx, cancel := context.WithTimeout(s.c.ctx, settleWithin)
-	defer cancel()
-	if to := s.acknowledged(); to > s.begun {
-		_ = s.advance(ctx, to)
-	}
-}
-
-// settleWithin bounds the last advance, for which nobody waits but the connection.
-const settleWithin = 10 * time.Second

@@ -50,7 +50,7 @@ func (c *conn) createUsing(cmd createSlot, o slotOptions) (wal.LSN, error) {
 		return 0, err
 	}
 	db.SetMaxOpenConns(1)
-	own := runnerOn(c.ctx, db)
+	own := runnerOn(context.WithoutCancel(c.ctx), db)
 	at, err := c.makeSlot(cmd, o, own)
 	if err == nil {
 		var name string
@@ -100,7 +100,8 @@ func (c *conn) usable() error {
 	return err
 }
 
-// runnerOn runs SQL on a pool of one connection.
+// runnerOn runs SQL on a pool of one connection. ctx is not the client's: what a
+// command has made is taken back when its client leaves.
 func runnerOn(ctx context.Context, db *sql.DB) runner {
 	return func(statement string) ([][]*string, error) {
 		rows, err := db.QueryContext(ctx, statement)

@@ -117,7 +117,7 @@ func (s *stream) open(cmd startReplication) error {
 	if s.db, err = c.srv.o.Connect(c.database); err != nil {
 		return err
 	}
-	s.owner = runnerOn(c.ctx, s.db)
+	s.owner = runnerOn(context.WithoutCancel(c.ctx), s.db)
 	for _, t := range c.temporary {
 		if t.name == cmd.slot {
 			s.owner = t.by
@@ -181,11 +181,14 @@ func (s *stream) close() (err error) {
 	if s.db != nil {
 		err = errors.Join(err, s.db.Close())
 	}
-	s.c.srv.release(s.slot, s.use)
+	if s.use != nil {
+		s.c.srv.release(s.slot, s.use)
+	}
 	return err
 }
 
-// endStream ends the stream, if there is one.
+// endStream ends the stream, if there is one. The slot is free for others, and
+// follows later: the client does not wait for that.
 func (c *conn) endStream() {
 	s := c.stream
 	if s == nil {
@@ -194,7 +197,25 @@ func (c *conn) endStream() {
 	c.stream = nil
 	s.cancel()
 	s.sending.Wait()
-	s.settle()
+	c.srv.release(s.slot, s.use)
+	s.use = nil
+	c.ended = s
+}
+
+// tellSlot advances the slot of a stream that has ended, before the next command, if
+// that does not drop it.
+func (c *conn) tellSlot(dropped string) {
+	s := c.ended
+	if s == nil {
+		return
+	}
+	c.ended = nil
+	if to := s.acknowledged(); s.slot != dropped && to > s.begun {
+		if use, err := c.srv.acquire(s.slot, c.pid); err == nil { // else somebody else streams it
+			_ = s.advance(to)
+			c.srv.release(s.slot, use)
+		}
+	}
 	_ = s.close()
 }
 
@@ -299,7 +320,7 @@ func (s *stream) wants() bool {
 // behind while others write to what is not published. And it looks whether the
 // subscriber is still there (WalSndKeepaliveIfNecessary and WalSndCheckTimeOut).
 func (s *stream) idle() error {
-	if s.sub.Position() > s.told {
+	if s.reached() > s.told {
 		if err := s.keepalive(false); err != nil {
 			return err
 		}
@@ -322,10 +343,22 @@ func (s *stream) idle() error {
 	return nil
 }
 
+// reached is up to where the subscriber has had everything: the log's whole reach when
+// it has had the last set.
+func (s *stream) reached() wal.LSN {
+	o := &s.c.srv.o
+	whole := o.Position() // asked first: what comes later may be below it no more
+	at := s.sub.Position()
+	if at >= o.Log.Last() {
+		at = max(at, whole)
+	}
+	return max(s.told, at)
+}
+
 var errTimeout = errorf("57P05", "terminating walsender process due to replication timeout")
 
 func (s *stream) keepalive(reply bool) error {
-	s.told = max(s.told, s.sub.Position())
+	s.told = s.reached()
 	n := len(s.out)
 	b := appendLSN(append(begin(s.out, 'd'), 'k'), s.told)
 	b = appendTime(b, time.Now())

@@ -29,7 +29,7 @@ func (d *Database) Replication() wire.Replication {
 		return nil
 	}
 	return replicated{replication.New(replication.Options{
-		Log: d.Feed(), Drain: d.capture.Drain, Connect: d.connect, Snapshot: d.Tables(),
+		Log: d.Feed(), Drain: d.capture.Drain, Position: d.capture.Position, Connect: d.connect, Snapshot: d.Tables(),
 	})}
 }
 
