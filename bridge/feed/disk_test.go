@@ -9,6 +9,7 @@ import (
 	"path"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/feed"
@@ -80,6 +81,89 @@ func TestFiles(t *testing.T) {
 	if l := open(t, o); l.Last() != 4 {
 		t.Errorf("a new log is complete up to %v", l.Last())
 	}
+}
+
+// TestAge lets segments go whose commits are old, and keeps what came later.
+func TestAge(t *testing.T) {
+	l := open(t, feed.Options{FS: memory(t), SegmentBytes: 64 << 10, MaxAge: time.Hour})
+	for lsn := wal.LSN(1); lsn <= 60; lsn++ {
+		s := noise(lsn, 8000)
+		if s.Time = time.Now(); lsn <= 30 {
+			s.Time = s.Time.Add(-2 * time.Hour)
+		}
+		appended(t, l, s)
+	}
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	first := l.First()
+	if first < 15 || first > 30 {
+		t.Fatalf("the log begins at %v", first)
+	}
+	var refetch *feed.RefetchError
+	_, err := l.Subscribe(t.Context(), feed.SubscribeOptions{Database: "app", From: feed.After(first - 1)})
+	if !errors.As(err, &refetch) || refetch.First != first {
+		t.Errorf("before that: %v", err)
+	}
+	s := subscribe(t, l, feed.SubscribeOptions{From: feed.Start})
+	for lsn := first + 1; lsn <= 60; lsn++ {
+		expect(t, s, lsn)
+	}
+}
+
+// second stands for the position of the log's second segment.
+const second = wal.LSN(1)
+
+// TestHistory begins another history, whose positions have been before.
+func TestHistory(t *testing.T) {
+	for _, at := range []wal.LSN{0, second, 100, 160, 400} {
+		fs := memory(t)
+		o := filled(t, fs, 20)
+		if at == second {
+			name := path.Base(files(t, fs)[1]) // its file's name comes again, too
+			if _, err := fmt.Sscanf(name, "%X.feed", &at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := open(t, o)
+		old := subscribe(t, l, feed.SubscribeOptions{From: feed.After(160)})
+		next := o
+		next.ID.Incarnation = 1
+		if err := l.Reset(next.ID, at, "rewound"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := old.Next(t.Context()); !errors.Is(err, feed.ErrRefetch) {
+			t.Errorf("in another history: %v", err)
+		}
+		appended(t, l, noise(at+8, 100))
+		if err := errors.Join(l.Sync(), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := feed.Open(o); !errors.Is(err, feed.ErrForeign) {
+			t.Errorf("as the old history: %v", err)
+		}
+		l = open(t, next)
+		if l.First() != at || l.Last() != at+8 {
+			t.Errorf("from %v to %v, not from %v", l.First(), l.Last(), at)
+		}
+		expect(t, subscribe(t, l, feed.SubscribeOptions{From: feed.Start}), at+8)
+		if names := files(t, fs); len(names) != 1 {
+			t.Errorf("left %v", names)
+		}
+	}
+}
+
+// TestUnfit appends what has no form.
+func TestUnfit(t *testing.T) {
+	l := open(t, feed.Options{})
+	bad := insert(people, 1, "x")
+	bad.New = []any{struct{}{}, nil}
+	if err := l.Append(set(8, bad)); !errors.Is(err, feed.ErrUnfit) {
+		t.Error(err)
+	}
+	s := subscribe(t, l, feed.SubscribeOptions{From: feed.Start})
+	appended(t, l, set(8, insert(people, 1, "x")))
+	expect(t, s, 8)
 }
 
 // TestStart opens a log that ends before its caller goes on.
