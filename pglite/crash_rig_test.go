@@ -48,6 +48,7 @@ type rig struct {
 	c     *pglite.Cluster
 	conn  *pgx.Conn
 	w     *workload
+	alone bool // nobody but the client writes WAL: what it does can be repeated call by call
 
 	// allowed are the digests that a cut at this moment may leave: what is
 	// acknowledged, and what the statement that runs may come to.
@@ -93,6 +94,9 @@ func (r *rig) start() error {
 	c, err := pglite.OpenOn(r.t.Context(), pglite.Options{Settings: crashSettings, NoHousekeeping: true}, r.calls)
 	if err != nil {
 		return err
+	}
+	if r.alone {
+		pglite.StopWALWriter(c)
 	}
 	r.c, r.conn = c, connect(r.t, c, nil)
 	return nil
