@@ -60,6 +60,7 @@ type backend struct {
 	xacts      [2]uint32            // commits and rollbacks that the guest has pending
 
 	host     hosted
+	boundBy  uint32        // the flag in its process slot that it waits for, see lockWait
 	turn     chan struct{} // 1 deep: the baton is this backend's
 	timerDue atomic.Bool
 	signals  atomic.Uint32  // that wait to be delivered, a bit each

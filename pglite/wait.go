@@ -139,24 +139,24 @@ func (b *backend) usleep(s []uint64) {
 }
 
 // lockWait stands where the build has dropped PGSemaphoreLock(MyProc->sem): a
-// backend that waits for a lightweight lock, or for the leader of its group.
+// backend that waits for a lightweight lock, or for the leader of its group. Each of
+// the loops there looks at one flag of the process slot. The leader of a group is a
+// member, too, while it waits for the lock, so that flag comes first.
 func (b *backend) lockWait([]uint64) {
 	if !b.holding {
 		return
 	}
-	b.holding = false
-	b.resume(b.srv.sleep(b))
-}
-
-// lockBound tells whether the backend still has to wait, by the flags in its
-// process slot that the loops around PGSemaphoreLock look at. REQUIRES: the
-// baton is this backend's, or this backend is asleep and it is somebody's.
-func (b *backend) lockBound() bool {
-	proc := b.inst.Uint32(b.addr.myProc)
 	for _, flag := range [...]uint32{procLWWaiting, procArrayGroup, procClogGroup} {
-		if b.inst.Bytes(proc+flag, 1)[0] != 0 {
-			return true
+		if b.boundBy = flag; b.lockBound() {
+			b.holding = false
+			b.resume(b.srv.sleep(b))
+			return
 		}
 	}
-	return false
+}
+
+// lockBound tells whether the backend still has to wait. REQUIRES: the baton is this
+// backend's, or this backend is asleep and it is somebody's.
+func (b *backend) lockBound() bool {
+	return b.inst.Bytes(b.inst.Uint32(b.addr.myProc)+b.boundBy, 1)[0] != 0
 }
