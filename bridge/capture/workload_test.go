@@ -16,8 +16,10 @@ type writer struct {
 	name string
 	base int64 // its first key in the shared table
 	// applied leaves out what can't be repeated elsewhere from the sets alone: changes
-	// of rows without an identity.
-	applied bool
+	// of rows without an identity, and what DDL does to rows that are there, by
+	// expressions.
+	applied   bool
+	burstRows int // of the largest statements
 
 	model
 	begun model       // as it was at BEGIN
@@ -54,7 +56,7 @@ func (m model) copy() model {
 }
 
 func newWriter(seed uint64, number int) *writer {
-	return &writer{rng: rand.New(rand.NewPCG(seed, uint64(number))), name: fmt.Sprintf("w%d", number), base: int64(number) << 32}
+	return &writer{rng: rand.New(rand.NewPCG(seed, uint64(number))), name: fmt.Sprintf("w%d", number), base: int64(number) << 32, burstRows: 80}
 }
 
 // prepare are statements that come before all writers'.
@@ -111,6 +113,25 @@ func (w *writer) failed() {
 	if w.open {
 		w.model, w.open, w.saved = w.begun, false, nil
 	}
+}
+
+// take reads the columns that the database has: name/type, with commas between.
+func (t *table) take(columns string) error {
+	for _, c := range strings.FieldsFunc(columns, func(r rune) bool { return r == ',' }) {
+		name, typ, _ := strings.Cut(c, "/")
+		i := slices.IndexFunc(kinds, func(k string) bool { return k == typ || formatted[k] == typ })
+		if i < 0 {
+			return fmt.Errorf("column %s is of type %s", name, typ)
+		}
+		t.columns = append(t.columns, column{name, kinds[i]})
+	}
+	return nil
+}
+
+// formatted are names that format_type has for kinds.
+var formatted = map[string]string{
+	"int": "integer", "varchar(50)": "character varying(50)", "bool": "boolean", "float8": "double precision",
+	"timestamptz": "timestamp with time zone", "int[]": "integer[]",
 }
 
 func (w *writer) fresh(prefix string) string {
@@ -220,10 +241,13 @@ func (w *writer) burst() string {
 	if w.rng.IntN(3) == 0 {
 		t := w.table()
 		from := t.next
-		t.next += 20 + w.rng.IntN(60)
-		if w.rng.IntN(4) == 0 {
-			return fmt.Sprintf("update %s set id = id where id between %d and %d", t.name, from-100, from)
+		if w.rng.IntN(3) == 0 {
+			return fmt.Sprintf("update %s set id = id where id between %d and %d", t.name, from-w.burstRows, from)
 		}
+		if w.rng.IntN(4) == 0 {
+			return fmt.Sprintf("delete from %s where id between %d and %d", t.name, from-w.burstRows/2, from)
+		}
+		t.next += w.burstRows/4 + w.rng.IntN(w.burstRows)
 		return fmt.Sprintf("insert into %s (id) select generate_series(%d, %d)", t.name, from, t.next-1)
 	}
 	if w.open {
@@ -276,7 +300,7 @@ func (w *writer) alter() string {
 		c := column{w.fresh("c"), kinds[w.rng.IntN(len(kinds))]}
 		t.columns = append(t.columns, c)
 		def := ""
-		if w.rng.IntN(2) == 0 {
+		if w.rng.IntN(2) == 0 && !w.applied {
 			def = " default " + w.value(c.kind)
 			if strings.Contains(def, "(select") { // which a default may not have
 				def = ""
@@ -304,6 +328,9 @@ func (w *writer) alter() string {
 			return w.insert(t, 1)
 		}
 		t.columns[i].kind = "text"
+		if w.applied {
+			return fmt.Sprintf("alter table %s alter %s type text", t.name, t.columns[i].name)
+		}
 		return fmt.Sprintf("alter table %s alter %s drop default, alter %[2]s type text using left(%[2]s::text, 500)", t.name, t.columns[i].name)
 	}
 	return w.identify(t)
