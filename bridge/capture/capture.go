@@ -32,6 +32,10 @@ type Options struct {
 	Feed func(id feed.ID, start wal.LSN) (*feed.Log, error)
 	// Output is asked for values that nothing here can read; nil leaves them Raw.
 	Output Output
+	// Announce has the server log which transactions are under way
+	// (pg_log_standby_snapshot), for a capture that begins anew while it runs; with
+	// nil it waits for the next checkpoint, which does that too.
+	Announce func(ctx context.Context) error
 	// Memory is how many bytes transactions under way may keep before they go to
 	// files in Dir; 0 is 64 MiB.
 	Memory int
@@ -174,7 +178,7 @@ func (c *Capture) begin(files vfs.FS, dir string, durable bool) (*follower, erro
 	if err := c.openDir(); err != nil {
 		return nil, err
 	}
-	r := &follower{c: c, id: feed.ID{System: system}}
+	r := &follower{c: c, files: files, dir: dir, id: feed.ID{System: system}}
 	var spills vfs.FS
 	if c.dir != nil {
 		r.store, spills = &store{c.dir}, c.dir
@@ -245,10 +249,8 @@ func (r *follower) resume(files vfs.FS, dir, walDir string) (position wal.LSN, e
 		return 0, fmt.Errorf("capture: %w", err)
 	}
 	for xid, ops := range start.Prepared {
-		for i := range ops {
-			if err := r.txs.add(xid, start.LSN, opEntry, ops[i].Append); err != nil {
-				return 0, err
-			}
+		if err := r.adoptOps(xid, start.LSN, ops); err != nil {
+			return 0, err
 		}
 		r.txs.prepared([]uint32{xid})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/howdahdb/howdah/bridge/catalog"
 	"github.com/howdahdb/howdah/bridge/change"
+	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/heap"
 	"github.com/howdahdb/howdah/bridge/value"
 	"github.com/howdahdb/howdah/bridge/wal"
@@ -304,10 +305,17 @@ func (b *builder) part(more bool) error {
 // append hands a set to the feed. While that can't take it, commits go on and the
 // log waits, up to its bound.
 func (r *follower) append(s *change.Set) error {
+	if r.blind != nil {
+		return nil // it may lack what was changed before the capture was there
+	}
 	for warned := false; ; warned = true {
 		err := r.c.Feed().Append(s)
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, feed.ErrUnfit) || errors.Is(err, feed.ErrOrder) {
+			r.c.o.Logger.Error().Err(err).Stringer("lsn", s.LSN).Msg("a change set can't be kept; subscribers must refetch")
+			return r.c.Feed().Gap(s.LSN, err.Error())
 		}
 		if !warned {
 			r.c.o.Logger.Error().Err(err).Stringer("lsn", s.LSN).Msg("a change set can't be appended to the feed, trying again")

@@ -18,7 +18,8 @@
 // is needed for that: the file system refuses it, and Postgres tries again after its
 // next checkpoint. There is a bound to that (Options.MaxBehind). Beyond it commits
 // go on and the log is let go, the feed tells its subscribers that there is a gap,
-// and the capture begins anew with the next start of the cluster.
+// and the capture begins anew: with the catalogs from the files, while the server
+// runs, and when all transactions have ended that were under way.
 //
 // # Locks and goroutines
 //

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/howdahdb/howdah/bridge/catalog"
 	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/heap"
 	"github.com/howdahdb/howdah/bridge/wal"
+	"github.com/howdahdb/howdah/runtime/vfs"
 )
 
 // follower is the capture of one history of the log. It belongs to its goroutine.
@@ -20,12 +22,17 @@ type follower struct {
 	catalogs *catalog.Catalogs
 	txs      *transactions
 	store    *store // nil: no state is kept
+	files    vfs.FS
+	dir      string // the data directory's name among them
 	id       feed.ID
 	saved    wal.LSN // the position of the last saved state
 
-	tail tail
-	rows []heap.Row
-	due  bool // a state should be saved
+	tail   tail
+	blind  *blind // nil: everything is seen
+	asking sync.WaitGroup
+	ended  context.Context // ends with follow
+	rows   []heap.Row
+	due    bool // a state should be saved
 	// notBefore is when to try again after that has failed.
 	notBefore time.Time
 }
@@ -43,6 +50,10 @@ const retryDelay = time.Second
 // follow reads the log as it becomes durable, until halt is closed and nothing more
 // is there.
 func (r *follower) follow(halt <-chan struct{}) {
+	var end context.CancelFunc
+	r.ended, end = context.WithCancel(r.c.ctx)
+	defer r.asking.Wait()
+	defer end()
 	err := r.untilHalted(halt)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		r.fail(err)
@@ -60,7 +71,11 @@ func (r *follower) untilHalted(halt <-chan struct{}) error {
 		case <-halt:
 			ending = true
 		}
-		if err := r.read(); err != nil {
+		err := r.read()
+		if errors.Is(err, errBehind) && !ending {
+			err = r.beginAnew()
+		}
+		if err != nil {
 			return err
 		}
 		if ending {
@@ -76,8 +91,9 @@ func (r *follower) fail(err error) {
 	if r.store != nil {
 		err = errors.Join(err, r.store.forget())
 	}
+	// Whoever subscribes is to learn that nothing comes.
 	log := r.c.Feed()
-	err = errors.Join(err, log.Gap(log.Last(), err.Error()))
+	err = errors.Join(err, log.Gap(log.Last(), err.Error()), log.Close())
 	r.c.move(0, err)
 }
 
@@ -139,6 +155,9 @@ func (r *follower) records() error {
 // save makes the feed durable and then notes where the capture is, so that the log
 // before is not needed any more.
 func (r *follower) save() error {
+	if r.blind != nil {
+		return nil // what is known of transactions is not all
+	}
 	r.due = false
 	if r.store == nil {
 		return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // record does one record of the log. What it keeps of it, it copies.
-func (r *follower) record(rec *wal.Record) error {
+func (r *follower) record(rec *wal.Record) (err error) {
 	ops, err := r.catalogs.Redo(rec)
 	if err != nil {
 		return err
@@ -22,6 +22,9 @@ func (r *follower) record(rec *wal.Record) error {
 	}
 	switch rec.RM {
 	case wal.Heap, wal.Heap2:
+		if r.blind != nil {
+			return nil
+		}
 		return r.keepRows(rec)
 	case wal.Transaction, wal.XLOG, wal.Standby, wal.LogicalMessage:
 	default:
@@ -30,6 +33,13 @@ func (r *follower) record(rec *wal.Record) error {
 	v, err := xact.Read(rec)
 	if err != nil {
 		return err
+	}
+	if r.blind != nil {
+		defer func() {
+			if r.blind.see(v); err == nil && r.blind.ended() {
+				err = r.regain(rec.End)
+			}
+		}()
 	}
 	switch v := v.(type) {
 	case *xact.Commit:

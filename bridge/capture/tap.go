@@ -42,6 +42,7 @@ type tap struct {
 		need           wal.LSN  // segments that end behind this must stay
 		most           wal.LSN  // bytes that may have to stay; 0: any number
 		lost           bool     // more had to, and they are gone
+		held           bool     // everything must stay, for now
 	}
 	news chan struct{} // one waits while there is something to take
 }
@@ -129,6 +130,9 @@ func (t *tap) begin(segment wal.LSN) *begun {
 func (t *tap) keeps(end wal.LSN) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.mu.held {
+		return true
+	}
 	if end <= t.mu.need || t.mu.lost {
 		return false
 	}
@@ -234,6 +238,21 @@ func (t *tap) gone() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.mu.lost
+}
+
+// hold keeps all segments, until goOn.
+func (t *tap) hold() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.lost, t.mu.held = false, true
+}
+
+// goOn keeps those from l on, within the bound.
+func (t *tap) goOn(l wal.LSN) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.held, t.mu.need = false, l
+	t.tell()
 }
 
 // version tells what take would give from others.

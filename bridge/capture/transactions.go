@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/howdahdb/howdah/bridge/wal"
@@ -144,6 +145,9 @@ func (t *transactions) prepared(xids []uint32) {
 		}
 	}
 }
+
+// xids are those of all under way.
+func (t *transactions) xids() []uint32 { return slices.Collect(maps.Keys(t.byXID)) }
 
 // all gives those under way, by xid.
 func (t *transactions) all() (all []*pending) {

@@ -19,13 +19,26 @@ type Start struct {
 	// with what it has changed in the catalogs. What it has changed elsewhere stands
 	// in the log before LSN.
 	Prepared map[uint32][]Op
+	// Running are, if a server runs, those that had changed catalogs and were under
+	// way at LSN, subtransactions by themselves; some may be of a server before.
+	Running map[uint32][]Op
 }
 
 // Read gives the catalogs of a data directory on which no server runs as the next
 // server will find them, wherever the last one was stopped. dir is the directory's
 // name in files. It writes nothing.
 func Read(files vfs.FS, dir string) (*Catalogs, *Start, error) {
-	r := &reading{files: files, dir: dir, clog: map[uint32][]byte{}}
+	return (&reading{files: files, dir: dir, clog: map[uint32][]byte{}}).all()
+}
+
+// ReadRunning is Read while a server runs on the directory: it gives the catalogs as
+// they are at some moment meanwhile. Nothing of the log since the last checkpoint may
+// be removed until it has returned. What of the log it has read need not be synced.
+func ReadRunning(files vfs.FS, dir string) (*Catalogs, *Start, error) {
+	return (&reading{files: files, dir: dir, clog: map[uint32][]byte{}, running: true}).all()
+}
+
+func (r *reading) all() (*Catalogs, *Start, error) {
 	control, err := r.control()
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +61,7 @@ func Read(files vfs.FS, dir string) (*Catalogs, *Start, error) {
 			}
 			continue
 		}
-		start.Prepared, err = c.settle(r)
+		start.Prepared, start.Running, err = c.settle(r)
 		return c, start, errors.Join(err, r.err)
 	}
 }
@@ -110,11 +123,12 @@ func (c *Catalogs) loadAll() error {
 	return errors.Join(errs...)
 }
 
-// settle leaves what only Read needs, and gives what prepared transactions have done.
-func (c *Catalogs) settle(r *reading) (map[uint32][]Op, error) {
+// settle leaves what only Read needs, and gives what prepared transactions have done,
+// and those that are under way.
+func (c *Catalogs) settle(r *reading) (ops, running map[uint32][]Op, err error) {
 	c.reading, c.xids.older = nil, nil
 	c.leaveUnused()
-	ops := map[uint32][]Op{}
+	ops, running = map[uint32][]Op{}, map[uint32][]Op{}
 	top := map[uint32]uint32{}
 	for xid, subs := range r.prepared {
 		ops[xid], top[xid] = nil, xid
@@ -137,7 +151,13 @@ func (c *Catalogs) settle(r *reading) (map[uint32][]Op, error) {
 					by = xmax
 				}
 				xid, ok := top[by]
-				if !ok || top[xmin] == top[xmax] {
+				into := ops
+				if !ok && by != 0 && c.xids.state(by) == underWay {
+					xid, ok, into = by, xmin != xmax, running
+				} else if top[xmin] == top[xmax] {
+					ok = false
+				}
+				if !ok {
 					return nil // not its doing, or undone by itself
 				}
 				row := t.row()
@@ -149,13 +169,13 @@ func (c *Catalogs) settle(r *reading) (map[uint32][]Op, error) {
 				if !removals {
 					o.tuple = row
 				}
-				ops[xid] = append(ops[xid], o)
+				into[xid] = append(into[xid], o)
 				return nil
 			})
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	return ops, nil
+	return ops, running, nil
 }

@@ -23,6 +23,7 @@ type reading struct {
 	prepared    map[uint32][]uint32
 	clog        map[uint32][]byte // pages of pg_xact, nil where there is none
 	err         error             // the first that clog met
+	running     bool              // a server runs on it
 }
 
 func (r *reading) ended(s state, e *xact.Ending) {
@@ -44,8 +45,11 @@ func (r *reading) state(xid uint32) state {
 			return prepared
 		}
 	}
-	if r.clogState(xid) == clogCommitted {
+	switch s := r.clogState(xid); {
+	case s == clogCommitted:
 		return committed
+	case s == clogUnderWay && r.running:
+		return underWay
 	}
 	return aborted
 }

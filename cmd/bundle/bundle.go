@@ -82,6 +82,14 @@ func (o *Options) captureOptions(ready <-chan struct{}, d *Database) capture.Opt
 		}
 		return feed.Open(f)
 	}
+	c.Announce = func(ctx context.Context) error {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		return d.announce(ctx)
+	}
 	c.Output = func(ctx context.Context, database string, t *value.Type, datum []byte) (string, error) {
 		select {
 		case <-ready:
@@ -91,6 +99,16 @@ func (o *Options) captureOptions(ready <-chan struct{}, d *Database) capture.Opt
 		return d.Cluster.Output(ctx, database, t.Output, t.ByVal, t.Length, datum)
 	}
 	return c
+}
+
+// announce has the server log which transactions are under way.
+func (d *Database) announce(ctx context.Context) error {
+	db, err := d.connect("postgres")
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "select pg_catalog.pg_log_standby_snapshot()")
+	return errors.Join(err, db.Close())
 }
 
 // Feed is the log of change sets, nil if there is none.
