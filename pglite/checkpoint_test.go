@@ -31,7 +31,7 @@ func TestCheckpointOfDroppedFile(t *testing.T) {
 // one after the other, so that recovery never begins earlier than it would have
 // before.
 func TestCheckpointsInTurn(t *testing.T) {
-	const clients, each = 3, 8
+	const clients, each = 3, 4
 	c := openCluster(t, func(o *pglite.Options) { o.Dir, o.MaxBackends = t.TempDir()+"/data", clients+2 })
 	control := connect(t, c, nil)
 	ctx, stop := context.WithCancel(t.Context())

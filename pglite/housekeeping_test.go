@@ -45,6 +45,9 @@ func TestWALIsRecycled(t *testing.T) {
 	const segment, clients = 16 << 20, 3
 	for name, dir := range map[string]string{"memory": "", "directory": t.TempDir() + "/data"} {
 		t.Run(name, func(t *testing.T) {
+			if dir != "" {
+				need.Soak(t)
+			}
 			c := openCluster(t, func(o *pglite.Options) {
 				o.Dir = dir
 				o.MaxBackends = clients + 1
