@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/howdahdb/howdah/pglite"
 )
@@ -63,6 +64,7 @@ func TestCheckpointsInTurn(t *testing.T) {
 				t.Errorf("recovery would begin at %s, before at %s", row[0], last)
 			}
 			last = string(row[0])
+			time.Sleep(time.Millisecond)
 		}
 	})
 	load.Wait()
