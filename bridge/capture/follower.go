@@ -162,10 +162,11 @@ func (r *follower) save() error {
 	if r.store == nil {
 		return nil
 	}
+	position := r.source.reader.Position()
+	r.c.Feed().Advance(position) // records without a commit are behind the last set
 	if err := r.c.Feed().Sync(); err != nil {
 		return err
 	}
-	position := r.source.reader.Position()
 	s := &state{system: r.id.System, incarnation: r.id.Incarnation, position: position, pending: r.txs.all(), catalogs: r.catalogs.Save(nil)}
 	if err := r.store.save(s); err != nil {
 		return err
