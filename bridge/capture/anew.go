@@ -27,6 +27,7 @@ type blind struct {
 // beginAnew goes on at the end of the log, with the catalogs that the files have.
 func (r *follower) beginAnew() error {
 	r.c.o.Logger.Error().Int64("max_behind", r.c.o.MaxBehind).Msg("more WAL waited for the capture than may; it begins anew, and subscribers must refetch")
+	r.c.gaps.Add(1)
 	r.tap.hold()
 	if err := r.c.Feed().Gap(r.c.Feed().Last(), errBehind.Error()); err != nil {
 		return err

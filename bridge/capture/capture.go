@@ -61,7 +61,10 @@ type Capture struct {
 	halt   chan struct{} // closed to end the goroutine when it has read all
 
 	position atomic.Uint64 // up to here the log is read
-	mu       struct {
+
+	sets, changes, gaps atomic.Uint64
+
+	mu struct {
 		sync.Mutex
 		read  uint64        // what was durable in this version has been read
 		moved chan struct{} // closed when read has changed, or err; nil: nobody waits
@@ -107,6 +110,18 @@ func (c *Capture) Behind() int64 {
 		return t.behind()
 	}
 	return 0
+}
+
+// Stats are what a Capture has done since New.
+type Stats struct {
+	Sets    uint64 // appended to the feed; a part of a transaction counts as one
+	Changes uint64
+	Gaps    uint64 // places lost
+}
+
+// Stats tells them; it may be called on any goroutine.
+func (c *Capture) Stats() Stats {
+	return Stats{c.sets.Load(), c.changes.Load(), c.gaps.Load()}
 }
 
 // Err is why the capture has stopped, nil while it has not.

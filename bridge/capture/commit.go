@@ -311,10 +311,13 @@ func (r *follower) append(s *change.Set) error {
 	for warned := false; ; warned = true {
 		err := r.c.Feed().Append(s)
 		if err == nil {
+			r.c.sets.Add(1)
+			r.c.changes.Add(uint64(len(s.Changes)))
 			return nil
 		}
 		if errors.Is(err, feed.ErrUnfit) || errors.Is(err, feed.ErrOrder) {
 			r.c.o.Logger.Error().Err(err).Stringer("lsn", s.LSN).Msg("a change set can't be kept; subscribers must refetch")
+			r.c.gaps.Add(1)
 			return r.c.Feed().Gap(s.LSN, err.Error())
 		}
 		if !warned {

@@ -56,7 +56,7 @@ func startServer(ctx context.Context, open openCluster, o bundle.Options, w wire
 	}
 	s := &server{db: db, front: front, broken: make(chan error, len(listeners)+1)}
 	if show != nil {
-		s.admin = admin.New(db.Cluster, o.Cluster.Logger)
+		s.admin = admin.New(db.Cluster, db.Figures, o.Cluster.Logger)
 		s.serving.Go(func() { s.broken <- s.admin.Serve(show.Listener, show.certificate) })
 	}
 	for _, l := range listeners {

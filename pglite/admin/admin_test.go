@@ -32,7 +32,7 @@ func serve(t *testing.T, o pglite.Options) (*pglite.Cluster, *admin.Server, stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := admin.New(c, zerolog.Nop())
+	s := admin.New(c, nil, zerolog.Nop())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l, nil) }()
 	t.Cleanup(func() {

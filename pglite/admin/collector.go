@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"iter"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/howdahdb/howdah/pglite"
@@ -11,16 +13,17 @@ const prefix = "howdah_"
 // collector turns a cluster's figures into metrics when they are asked for.
 type collector struct {
 	cluster *pglite.Cluster
-	figures []*prometheus.Desc // in the order of Stats.Figures
+	more    func() []pglite.Figure // always the same ones; nil: none
+	figures []*prometheus.Desc     // in the order of all
 	syncs   *prometheus.Desc
 }
 
-func newCollector(c *pglite.Cluster) *collector {
+func newCollector(c *pglite.Cluster, more func() []pglite.Figure) *collector {
 	k := &collector{
-		cluster: c,
-		syncs:   prometheus.NewDesc(prefix+"sync_duration_seconds", "Time that fsyncs of files and directories have taken.", nil, nil),
+		cluster: c, more: more,
+		syncs: prometheus.NewDesc(prefix+"sync_duration_seconds", "Time that fsyncs of files and directories have taken.", nil, nil),
 	}
-	for f := range new(pglite.Stats).Figures() {
+	for f := range k.all(new(pglite.Stats)) {
 		name := prefix + f.Name
 		if f.Counted {
 			name += "_total"
@@ -28,6 +31,25 @@ func newCollector(c *pglite.Cluster) *collector {
 		k.figures = append(k.figures, prometheus.NewDesc(name, f.Help+".", nil, nil))
 	}
 	return k
+}
+
+// all are the cluster's figures and those beside them.
+func (k *collector) all(stats *pglite.Stats) iter.Seq[pglite.Figure] {
+	return func(yield func(pglite.Figure) bool) {
+		for f := range stats.Figures() {
+			if !yield(f) {
+				return
+			}
+		}
+		if k.more == nil {
+			return
+		}
+		for _, f := range k.more() {
+			if !yield(f) {
+				return
+			}
+		}
+	}
 }
 
 // Describe implements [prometheus.Collector].
@@ -42,7 +64,7 @@ func (k *collector) Describe(to chan<- *prometheus.Desc) {
 func (k *collector) Collect(to chan<- prometheus.Metric) {
 	stats := k.cluster.Stats()
 	n := 0
-	for f := range stats.Figures() {
+	for f := range k.all(&stats) {
 		kind := prometheus.GaugeValue
 		if f.Counted {
 			kind = prometheus.CounterValue

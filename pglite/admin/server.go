@@ -36,12 +36,13 @@ type Server struct {
 	draining atomic.Bool
 }
 
-// New makes a server. It holds no goroutine before Serve is called.
-func New(c *pglite.Cluster, log zerolog.Logger) *Server {
+// New makes a server. It holds no goroutine before Serve is called. more gives figures
+// beside the cluster's for /metrics, always the same ones; nil is none.
+func New(c *pglite.Cluster, more func() []pglite.Figure, log zerolog.Logger) *Server {
 	s := &Server{cluster: c}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		newCollector(c),
+		newCollector(c, more),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
