@@ -132,7 +132,7 @@ func (c *captured) sets(database string, after wal.LSN) (sets []*change.Set) {
 		if len(set.Changes) > 0 {
 			sets = append(sets, set)
 		}
-		if set.LSN >= last && !set.More {
+		if s.Position() >= last {
 			return sets
 		}
 	}

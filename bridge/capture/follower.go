@@ -138,6 +138,9 @@ func (r *follower) records() error {
 	for {
 		rec, err := r.source.reader.Next()
 		if errors.Is(err, wal.ErrMore) {
+			// What is read without a change set is behind the feed, too: else it would
+			// look, when it is opened again, as if sets were missing.
+			r.c.Feed().Advance(r.source.reader.Position())
 			if r.store == nil {
 				r.tap.release(r.source.reader.Position())
 			}
