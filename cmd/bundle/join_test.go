@@ -3,6 +3,7 @@ package bundle_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -70,7 +71,11 @@ func (r *reader) follow(ctx context.Context, last func() wal.LSN) error {
 	rest, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for !r.whole || r.sub.Position() < last() {
-		if err := r.next(rest); err != nil {
+		// Position gets where no set is, too, but within a call of Next.
+		now, stop := context.WithTimeout(rest, 100*time.Millisecond)
+		err := r.next(now)
+		stop()
+		if err != nil && (!errors.Is(err, context.DeadlineExceeded) || rest.Err() != nil) {
 			return err
 		}
 	}
@@ -221,6 +226,8 @@ type joinWriter struct {
 	rng  *rand.Rand
 	n    int
 	ddl  bool
+	// large lets transactions be large enough to come in parts.
+	large bool
 }
 
 func (w *joinWriter) run(ctx context.Context) error {
@@ -242,10 +249,13 @@ func (w *joinWriter) step(ctx context.Context) error {
 		return w.write(ctx, w.conn)
 	case p < 90: // a long one, with parts that are rolled back
 		return w.long(ctx)
-	default: // a large one, which comes in parts
-		n := w.n
-		w.n += 200
-		_, err := w.conn.Exec(ctx, "insert into kept select $1, g, repeat(md5(g::text), g % 3), null from generate_series($2::int + 1, $2 + 200) g", w.id, n)
+	default:
+		rows := 200
+		if w.large && p == 99 {
+			rows = 9000
+		}
+		w.n += rows
+		_, err := w.conn.Exec(ctx, "insert into kept select $1, g, repeat(md5(g::text), g % 3), null from generate_series($2::int - $3::int + 1, $2) g", w.id, w.n, rows)
 		return err
 	}
 }
@@ -298,7 +308,7 @@ func (w *joinWriter) write(ctx context.Context, tx interface {
 		case 4:
 			_, err = tx.Exec(ctx, "delete from kept where writer = $1 and n % 50 = $2", w.id, w.rng.IntN(50))
 		case 5:
-			_, err = tx.Exec(ctx, "insert into whole select $1, 'v' || g % 3, case g when 1 then (select string_agg(md5((x * $2::int)::text), '') from generate_series(1, 200) x) end from generate_series(1, 4) g", w.id, w.n)
+			_, err = tx.Exec(ctx, "insert into whole select $1, 'v' || g % 3, case g when 1 then (select string_agg(md5((x * $2::bigint)::text), '') from generate_series(1, 200) x) end from generate_series(1, 4) g", w.id, w.n)
 		case 6:
 			_, err = tx.Exec(ctx, "update whole set v = v || $2::int % 3 where writer = $1 and length(v) < 6", w.id, w.n)
 			if err == nil && w.rng.IntN(3) == 0 {
