@@ -2,7 +2,6 @@ package capture_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -134,32 +133,33 @@ func (w *writer) look(ctx context.Context, conn *pgconn.PgConn) error {
 	return nil
 }
 
-// replay subscribes to the feed from its start, and applies it until it is at the
-// log's end after the writers' end.
+// replay subscribes to the feed from its start, and applies it up to where it ends
+// when the writers have.
 func (s *storm) replay(ctx context.Context, to *replayed, ended <-chan struct{}) error {
-	sub, err := s.capture.Feed().Subscribe(ctx, feed.SubscribeOptions{Database: "postgres", From: feed.Start})
+	log := s.capture.Feed()
+	sub, err := log.Subscribe(ctx, feed.SubscribeOptions{Database: "postgres", From: feed.Start})
 	if err != nil {
 		return err
 	}
 	defer sub.Close()
 	for {
-		next, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-		set, err := sub.Next(next)
-		cancel()
-		switch {
-		case err == nil:
-			if err := to.apply(ctx, set); err != nil {
-				return err
-			}
-			sub.Ack(set.LSN)
-		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		set, err := sub.Next(ctx)
+		if err != nil {
 			return err
-		default:
-			select {
-			case <-ended:
+		}
+		if err := to.apply(ctx, set); err != nil {
+			return err
+		}
+		sub.Ack(set.LSN)
+		if set.More || set.LSN < log.Last() {
+			continue
+		}
+		select {
+		case <-ended: // so the log is complete; its end is looked at again
+			if set.LSN >= log.Last() {
 				return nil
-			default:
 			}
+		default:
 		}
 	}
 }
@@ -179,7 +179,7 @@ func TestReplay(t *testing.T) {
 					co.Feed = onDisk(filepath.Join(t.TempDir(), "feed"))
 				}
 			})
-			s := &storm{captured: c, seed: seed(t), sessions: 6, rows: need.Choose(80, 1600), messages: need.Choose(150, 3000), crashes: need.Choose(1, 6)}
+			s := &storm{captured: c, seed: seed(t), sessions: 6, rows: need.Choose(80, 1600), messages: need.Choose(100, 3000), crashes: need.Choose(1, 6)}
 			target := nativeTarget(t)
 			to, ended, done := newReplayed(target), make(chan struct{}), make(chan error, 1)
 			go func() { done <- s.replay(t.Context(), to, ended) }()
@@ -188,13 +188,15 @@ func TestReplay(t *testing.T) {
 				t.Fatal(err)
 			}
 			close(ended)
+			// One more, so that there is one to come behind the end.
+			exec(t, c.connect(), "select pg_logical_emit_message(false, 'the', 'end', true)")
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("%d row changes in %d sets of %d messages of %d sessions, of which %d failed, through %d crashes",
 				to.rows, to.sets, s.messages*s.sessions, s.sessions, s.errors.Load(), s.crashed.Load())
 			sameLines(t, "tables", contents(t, target), contents(t, c.connect()))
-			if to.rows < s.messages {
+			if to.rows < s.messages*s.sessions {
 				t.Error("the workload is none")
 			}
 		})

@@ -361,6 +361,9 @@ func (w *writer) maintain() string {
 	t := w.table()
 	switch w.rng.IntN(5) {
 	case 0:
+		if w.applied { // those of the host's come at their time
+			return "analyze " + t.name
+		}
 		return "checkpoint"
 	case 1:
 		return "vacuum full " + t.name
