@@ -171,13 +171,19 @@ func (c *Capture) move(to uint64, err error) {
 	}
 }
 
+// BeginError says why a capture could not begin. The cluster can do without it.
+type BeginError struct{ Err error }
+
+func (e *BeginError) Error() string { return e.Err.Error() }
+func (e *BeginError) Unwrap() error { return e.Err }
+
 // Files begins, or begins anew when the files are others than before; see
 // pglite.Watcher. No server may run on them.
 func (c *Capture) Files(files vfs.FS, dir string, durable bool) error {
 	c.stop()
 	r, err := c.begin(files, dir, durable)
 	if err != nil {
-		return err
+		return &BeginError{err}
 	}
 	c.halt = make(chan struct{})
 	c.goes.Go(func() { r.follow(c.halt) })

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/howdahdb/howdah/bridge/capture"
 	"github.com/howdahdb/howdah/cmd/bundle"
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/admin"
@@ -108,9 +109,12 @@ func (s *server) shutdown(ctx context.Context) error {
 func startError(ctx context.Context, dir string, err error) error {
 	var refused *pglite.Error
 	var wrong *template.Error
+	var capturing *capture.BeginError
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped before the database was ready: %w", context.Cause(ctx))
+	case errors.As(err, &capturing):
+		return fmt.Errorf("%w; --no-feed serves without it, and when %s is removed a new feed begins", err, filepath.Join(dir, bundle.Folder))
 	case errors.Is(err, pglite.ErrLocked), errors.Is(err, pglite.ErrNotCluster),
 		errors.Is(err, fs.ErrPermission), isAbout(err, dir), errors.As(err, &refused), errors.As(err, &wrong):
 		return usageError{err}
