@@ -166,7 +166,6 @@ func (r *follower) save() error {
 		return nil
 	}
 	position := r.source.reader.Position()
-	r.c.Feed().Advance(position) // records without a commit are behind the last set
 	if err := r.c.Feed().Sync(); err != nil {
 		return err
 	}
