@@ -31,6 +31,16 @@ type server struct {
 	config func(t *testing.T, database string) *pgx.ConnConfig
 }
 
+// servers are those that a test is done with: in a soak run also one of 64 bits, of
+// another minor version and with processes of its own.
+func servers() map[string]func(*testing.T) *server {
+	all := map[string]func(*testing.T) *server{"howdah": howdah}
+	if need.Choose(0, 1) == 1 {
+		all["native"] = native
+	}
+	return all
+}
+
 func howdah(t *testing.T) *server {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -43,7 +53,7 @@ func start(t *testing.T, dir string) func(*testing.T, string) *pgx.ConnConfig {
 	c, err := pglite.Open(t.Context(), pglite.Options{
 		Dir: dir, MaxBackends: 4, NoHousekeeping: true,
 		Settings: []pglite.Setting{
-			{Name: "wal_keep_size", Value: "2GB"}, {Name: "max_wal_size", Value: "4GB"}, {Name: "max_prepared_transactions", Value: "20"},
+			{Name: "wal_keep_size", Value: "2GB"}, {Name: "max_wal_size", Value: "4GB"}, {Name: "max_prepared_transactions", Value: "20"}, {Name: "fsync", Value: "off"},
 		},
 	})
 	if err != nil {

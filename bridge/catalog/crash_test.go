@@ -24,7 +24,7 @@ import (
 // directory as a crash at that moment leaves it: what was committed until then is
 // there, and nothing else.
 func TestCrash(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) *server{"howdah": howdah, "native": native} {
+	for name, start := range servers() {
 		t.Run(name, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)

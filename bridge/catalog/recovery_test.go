@@ -53,7 +53,7 @@ func TestRecovered(t *testing.T) {
 // after it, and with subtransactions of which some were rolled back. They are
 // committed, or not, later.
 func TestPrepared(t *testing.T) {
-	for name, begin := range map[string]func(*testing.T) *server{"howdah": howdah, "native": native} {
+	for name, begin := range servers() {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t)
 			conn := s.open(t, "postgres")

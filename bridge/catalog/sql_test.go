@@ -17,14 +17,14 @@ import (
 // TestSQL follows a cluster that changes its tables in all ways, and compares what is
 // known with what queries say, on the way and in the end.
 func TestSQL(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) *server{"howdah": howdah, "native": native} {
+	for name, start := range servers() {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
 			conns := map[string]*pgx.Conn{"": s.open(t, "postgres")}
 			flush(t, conns[""])
 			f := follow(t, s.dir)
 			check(t, s, f, conns, "at first")
-			often := need.Choose(30, 5)
+			often := need.Choose(50, 5)
 			for i, step := range script(t, "ddl.sql") {
 				if conns[step.session] == nil {
 					conns[step.session] = s.open(t, step.session)
