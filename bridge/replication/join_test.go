@@ -57,6 +57,7 @@ func TestJoin(t *testing.T) {
 			point = string(results[0].Rows[0][1])
 			reader := connect(t, s.url(), "")
 			text = scalar(t, reader, "begin isolation level repeatable read; set transaction snapshot '"+string(results[0].Rows[0][2])+"'; select string_agg(id::text, ',') from t")
+			reader.Close(t.Context())
 		}
 		for id := range strings.SplitSeq(text, ",") {
 			var n int64
@@ -93,6 +94,7 @@ func TestJoin(t *testing.T) {
 		}
 		sub.stop()
 		run(t, repl, fmt.Sprintf("DROP_REPLICATION_SLOT s%d", round))
+		repl.Close(t.Context())
 		complete := 0
 		for id, n := range ids {
 			if n != 1 {
