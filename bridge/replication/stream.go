@@ -80,7 +80,15 @@ func (c *conn) startReplication(cmd startReplication) error {
 	}
 	s.start()
 	c.stream = s
+	c.rest(true)
 	return nil
+}
+
+// rest tells the client's connection whether it may be ended at any moment.
+func (c *conn) rest(on bool) {
+	if r, ok := c.client.(interface{ Rest(on bool) }); ok {
+		r.Rest(on)
+	}
 }
 
 // open finds the slot, the plugin and the place in the log.
@@ -166,7 +174,12 @@ func (s *stream) start() {
 	s.cancel = cancel
 	s.mu.heard = time.Now()
 	s.sending.Go(func() {
-		if err := s.send(ctx); err != nil && ctx.Err() == nil {
+		err := s.send(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err == errTimeout:
+			_ = s.c.b.Close() // nobody is there to be told
+		case err != nil:
 			s.failed(err)
 		}
 	})
@@ -195,6 +208,7 @@ func (c *conn) endStream() {
 		return
 	}
 	c.stream = nil
+	c.rest(false)
 	s.cancel()
 	s.sending.Wait()
 	c.srv.release(s.slot, s.use)
@@ -355,7 +369,7 @@ func (s *stream) reached() wal.LSN {
 	return max(s.told, at)
 }
 
-var errTimeout = errorf("57P05", "terminating walsender process due to replication timeout")
+var errTimeout = errors.New("replication: the subscriber does not answer")
 
 func (s *stream) keepalive(reply bool) error {
 	s.told = s.reached()

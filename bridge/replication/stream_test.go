@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/wal"
@@ -226,4 +227,49 @@ func TestTerminated(t *testing.T) {
 		}
 	}
 	run(t, connect(t, s.url(), "database"), "DROP_REPLICATION_SLOT s WAIT")
+}
+
+// TestTimeout: a subscriber that does not answer is asked to, and then left.
+func TestTimeout(t *testing.T) {
+	s := serve(t)
+	repl := connect(t, s.url(), "database")
+	run(t, repl, "set wal_sender_timeout = '300ms'", "CREATE_REPLICATION_SLOT s LOGICAL howdah")
+	sub := subscribe(t, repl, "START_REPLICATION SLOT s LOGICAL 0/0")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for asked := false; ; {
+		m, err := sub.conn.ReceiveMessage(ctx)
+		if err != nil {
+			if ctx.Err() != nil || !asked {
+				t.Errorf("the stream has ended with %v, asked before: %v", err, asked)
+			}
+			break
+		}
+		if data, ok := m.(*pgproto3.CopyData); ok && data.Data[0] == 'k' && data.Data[17] == 1 {
+			asked = true
+		}
+	}
+	run(t, connect(t, s.url(), "database"), "DROP_REPLICATION_SLOT s WAIT")
+}
+
+// TestShutdown: a server that shuts down does not wait for who streams.
+func TestShutdown(t *testing.T) {
+	s := serve(t)
+	repl := connect(t, s.url(), "database")
+	run(t, repl, "CREATE_REPLICATION_SLOT s LOGICAL howdah")
+	sub := subscribe(t, repl, "START_REPLICATION SLOT s LOGICAL 0/0")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.front.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	for {
+		m, err := sub.conn.ReceiveMessage(ctx)
+		if e, ok := m.(*pgproto3.ErrorResponse); ok && e.Code == "57P01" || sqlState(err) == "57P01" {
+			return
+		}
+		if err != nil {
+			t.Fatalf("the stream has ended with %v, expected 57P01", err)
+		}
+	}
 }

@@ -28,7 +28,7 @@ var (
 //
 // A stream that is idle — the last thing flushed was ReadyForQuery, and no byte
 // has been read since — can be ended without hurting anybody's statement. That is
-// what drain waits for.
+// what drain waits for, and for one at rest it need not wait.
 //
 // Memory: a block of 8 KiB for what has come and is not read, another for what
 // is written and not flushed, and neither when there is nothing.
@@ -38,6 +38,7 @@ type stream struct {
 	out  outgoing
 
 	idle atomic.Bool // set under mu
+	rest atomic.Bool // set under mu: what Rest has said last
 
 	mu struct {
 		sync.Mutex
@@ -145,7 +146,7 @@ func (s *stream) interrupted(err error) error {
 	switch {
 	case s.mu.killed:
 		return err
-	case s.mu.draining && s.idle.Load():
+	case s.mu.draining && (s.idle.Load() || s.rest.Load()):
 		s.mu.ended = errDrained
 		return errDrained
 	case s.pace.over():
@@ -173,6 +174,18 @@ func (s *stream) drain() {
 	}
 }
 
+// Rest says that the session can be ended although it is not between two statements,
+// or that it no longer can. One that streams changes is such: its client goes on
+// with another connection.
+func (s *stream) Rest(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rest.Store(on)
+	if on && s.mu.draining && !s.mu.killed {
+		s.mu.nc.SetReadDeadline(past)
+	}
+}
+
 // kill makes every Read fail from now on, and every Write after the farewell.
 func (s *stream) kill() {
 	s.mu.Lock()
@@ -191,7 +204,7 @@ func (s *stream) Close() error {
 
 // running says whether a statement is being worked on, or may be.
 func (s *stream) running() bool {
-	if s.idle.Load() {
+	if s.idle.Load() || s.rest.Load() {
 		return false
 	}
 	s.mu.Lock()
