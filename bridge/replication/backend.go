@@ -32,6 +32,8 @@ var errLeft = errors.New("replication: the session has ended")
 // one reader at a time.
 type backend struct {
 	client Client
+	ctx    context.Context    // the connection's: with its end a statement ends
+	cancel context.CancelFunc // ends the session, amid a statement
 	done   chan struct{}
 	err    error // of the session, once done is closed
 
@@ -65,23 +67,31 @@ type answer struct {
 	err  *Error
 }
 
+// startBackend starts the session, which outlives ctx until close: it may have to
+// clean up.
 func startBackend(ctx context.Context, client Client, serve func(context.Context, Client) error) *backend {
-	b := &backend{client: client, done: make(chan struct{}), ready: make(chan byte, 1), give: make(chan statement), end: make(chan struct{})}
+	session, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	b := &backend{client: client, ctx: ctx, cancel: cancel, done: make(chan struct{}), ready: make(chan byte, 1), give: make(chan statement), end: make(chan struct{})}
 	b.out.capture = &answer{} // the first ReadyForQuery
 	go func() {
 		defer close(b.done)
-		b.err = serve(ctx, b)
+		b.err = serve(session, b)
 	}()
 	return b
 }
 
 // awaitReady waits until the session waits for a statement.
 func (b *backend) awaitReady() (status byte, err error) {
-	select {
-	case status := <-b.ready:
-		return status, nil
-	case <-b.done:
-		return 0, errLeft
+	for ended := b.ctx.Done(); ; {
+		select {
+		case status := <-b.ready:
+			return status, nil
+		case <-b.done:
+			return 0, errLeft
+		case <-ended:
+			b.cancel()
+			ended = nil
+		}
 	}
 }
 
@@ -115,6 +125,7 @@ func (b *backend) run(s statement) (byte, error) {
 func (b *backend) close() error {
 	close(b.end)
 	<-b.done
+	b.cancel()
 	return b.err
 }
 

@@ -74,9 +74,7 @@ func (s *Server) Serve(ctx context.Context, session Session) error {
 		b: startBackend(ctx, session.Client, session.Serve),
 	}
 	err := c.serve()
-	c.endStream()
-	c.tellSlot("")
-	c.dropTemporary()
+	c.leave()
 	cerr := c.b.close()
 	switch {
 	case errors.Is(err, errLeft):

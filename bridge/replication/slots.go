@@ -197,16 +197,24 @@ func (c *conn) makeSlot(cmd createSlot, o slotOptions, by runner) (wal.LSN, erro
 	return wal.ParseLSN(*rows[0][0])
 }
 
-// dropTemporary drops the slots that end with the connection. Whoever made one is
-// the only one who can.
-func (c *conn) dropTemporary() {
-	_ = c.endExport()
+// leave does what is left to do when the client has left: it tells the slot of its
+// stream, and drops those that end with the connection. Whoever made one is the only
+// one who can.
+func (c *conn) leave() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), leaveWithin)
+	defer cancel()
+	c.b.ctx = ctx
+	c.endStream()
+	c.tellSlot("")
 	for _, s := range c.temporary {
 		_, _ = s.by("rollback")
 		_, _ = s.by("select pg_catalog.pg_drop_replication_slot(" + quoteLiteral(s.name) + ")")
 		c.srv.forget(s.name)
 	}
 }
+
+// leaveWithin bounds what is done after a client has left.
+const leaveWithin = 10 * time.Second
 
 // advancing is how a slot in the cluster follows what its subscriber acknowledges:
 // Postgres reads its log from the slot's restart_lsn on for it, which takes some 5 ms

@@ -136,6 +136,32 @@ func TestForms(t *testing.T) {
 	eventually(t, conn, "select count(*) from pg_replication_slots", "0")
 }
 
+// TestTemporary: a temporary slot ends with its connection, however that ends.
+func TestTemporary(t *testing.T) {
+	s := serve(t)
+	conn := connect(t, s.url(), "")
+	for name, end := range map[string]func(*pgconn.PgConn){
+		"terminate":  func(c *pgconn.PgConn) { c.Close(t.Context()) },
+		"hang up":    func(c *pgconn.PgConn) { c.Conn().Close() },
+		"in a query": func(c *pgconn.PgConn) { c.Exec(t.Context(), "select pg_sleep(3600)"); c.Conn().Close() },
+		"in a stream": func(c *pgconn.PgConn) {
+			subscribe(t, c, "START_REPLICATION SLOT s LOGICAL 0/0")
+			c.Conn().Close()
+		},
+		"in a transaction": func(c *pgconn.PgConn) { run(t, c, "begin", "create table t (a int)"); c.Conn().Close() },
+		"after an error":   func(c *pgconn.PgConn) { c.Exec(t.Context(), "select 1/0").ReadAll(); c.Conn().Close() },
+	} {
+		repl := connect(t, s.url(), "database")
+		run(t, repl, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL howdah")
+		run(t, repl, "begin isolation level repeatable read read only", "CREATE_REPLICATION_SLOT u TEMPORARY LOGICAL howdah (SNAPSHOT 'use')", "commit")
+		end(repl)
+		eventually(t, conn, "select count(*) from pg_replication_slots", "0")
+		if t.Failed() {
+			t.Fatalf("the connection had ended with %q", name)
+		}
+	}
+}
+
 // TestSlotInUse: a slot has one stream at a time, and is dropped when that has ended.
 func TestSlotInUse(t *testing.T) {
 	s := serve(t)
