@@ -275,6 +275,20 @@ func TestAbsentIdleTimeout(t *testing.T) {
 		t.Errorf("the other gets %s", got)
 	}
 	reach(t, other, "select count(*) from pg_stat_activity where backend_type = 'client backend'", "2")
+
+	// Who waits for a backend is not idle.
+	exec(t, busy, "set idle_session_timeout = '1s'")
+	exec(t, other, "begin")
+	answer := make(chan error, 1)
+	go func() {
+		_, err := busy.Exec(context.Background(), "select 1; set idle_session_timeout = 0")
+		answer <- err
+	}()
+	time.Sleep(1500 * time.Millisecond)
+	exec(t, other, "commit")
+	if err := <-answer; err != nil {
+		t.Errorf("after a wait: %v", err)
+	}
 }
 
 // TestAbsentLoad: a library that a session has loaded is there wherever it goes.

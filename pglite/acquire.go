@@ -1,7 +1,6 @@
 package pglite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +9,14 @@ import (
 
 // acquire takes a backend from the pool and makes it this session's.
 func (s *Session) acquire(ctx context.Context) error {
-	ctx, rest, err := s.stirs(ctx)
-	if err != nil {
+	if err := s.stirs(); err != nil {
 		return err
 	}
-	defer rest(nil)
+	defer s.calms()
 	for {
 		b, err := s.c.pool.acquire(ctx, s)
 		if err != nil {
-			s.calms()
-			return cmp.Or(context.Cause(ctx), err)
+			return err
 		}
 		s.b = b
 		b.user.Store(s)

@@ -43,7 +43,10 @@ func (s *Session) absent() (absence, bool) {
 	if p == nil || s.mu.over {
 		return absence{}, false
 	}
-	return absence{s: s, p: p, waiting: p.waiting, since: p.since}, true
+	if s.mu.wanting {
+		return absence{s: s, p: p, waiting: true, since: s.mu.since}, true
+	}
+	return absence{s: s, p: p, since: p.since}, true
 }
 
 // row is the session's PgBackendStatus, but for its strings.

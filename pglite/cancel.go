@@ -8,8 +8,8 @@ func (s *Session) Cancel() {
 	if b := s.mu.running; b != nil {
 		s.mu.raised = true
 		b.raise(b.addr.queryCancelPending)
-	} else if p := s.mu.away; p != nil && p.waiting {
-		p.giveUp(queryCanceled())
+	} else {
+		s.interrupt(queryCanceled())
 	}
 }
 
@@ -31,9 +31,7 @@ func (s *Session) end() {
 	s.mu.Lock()
 	idle := s.mu.running == nil
 	s.mu.over = s.mu.over || idle
-	if p := s.mu.away; p != nil && p.waiting {
-		p.giveUp(errGone)
-	}
+	s.interrupt(errGone)
 	s.mu.Unlock()
 	if idle {
 		s.c.owned.Go(func() { s.hangUp(adminShutdown().encode()) }) // a client may be slow to take it

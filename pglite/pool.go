@@ -42,7 +42,8 @@ type pool struct {
 }
 
 // acquire takes a backend for s. The error is an *Error (53300 after the
-// time-out, or what the boot said), or the reason the pool is closed.
+// time-out, what the boot said, or what has ended the wait), or the reason the pool is
+// closed.
 func (p *pool) acquire(ctx context.Context, s *Session) (*backend, error) {
 	return p.take(ctx, s, s.want)
 }
@@ -50,6 +51,10 @@ func (p *pool) acquire(ctx context.Context, s *Session) (*backend, error) {
 // take is acquire for any login, the zero one for whatever comes first.
 func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, error) {
 	var timeout <-chan time.Time
+	var giveUp <-chan error
+	if s != nil {
+		giveUp = s.giveUp
+	}
 	for first := true; ; first = false {
 		p.mu.Lock()
 		if !first {
@@ -98,6 +103,9 @@ func (p *pool) take(ctx context.Context, s *Session, want login) (*backend, erro
 				Message: "no backend became free within " + p.timeout.String(),
 				Hint:    "Other clients hold them in transactions, or with session state such as LISTEN, a temporary table or an advisory lock.",
 			}
+		case err := <-giveUp:
+			p.leave(turn)
+			return nil, err
 		case <-ctx.Done():
 			p.leave(turn)
 			return nil, ctx.Err()

@@ -1,7 +1,6 @@
 package pglite
 
 import (
-	"context"
 	"encoding/binary"
 	"time"
 )
@@ -22,11 +21,7 @@ type presence struct {
 
 	timeout time.Duration // idle_session_timeout, 0 for none
 	timer   *time.Timer   // nil without
-
-	// Guarded by Session.mu:
-	waiting bool                    // for a backend
-	giveUp  context.CancelCauseFunc // ends that
-	since   time.Time               // for how long it has been as it is
+	since   time.Time     // for how long it has been idle; guarded by Session.mu
 }
 
 // vacate leaves the backend nobody's in the eyes of others. The session that it
@@ -96,8 +91,8 @@ func (b *backend) showQuery(sql string) {
 	text[copy(text, sql)] = 0
 }
 
-// unseen runs a query of the host's own that others are not to see as the
-// session's. REQUIRES: entered.
+// unseen does something with queries of the host's own that others are not to see as
+// the session's. REQUIRES: entered.
 func (b *backend) unseen(do func() error) error {
 	p := b.presence(b.entryAt())
 	err := do()
@@ -121,7 +116,9 @@ func (s *Session) withdraw(p *presence) {
 	s.mu.home = nil
 	if !s.mu.closed {
 		s.mu.away = p
-		s.watchIdle()
+		if !s.mu.wanting {
+			s.watchIdle()
+		}
 	}
 }
 
@@ -144,33 +141,42 @@ func (s *Session) appear(b *backend) *presence {
 	return p
 }
 
-// stirs notes that the session waits for a backend, which the context that it
-// returns ends when it is cancelled or terminated. The error is errGone when it is
-// over.
-func (s *Session) stirs(ctx context.Context) (context.Context, context.CancelCauseFunc, error) {
+// stirs notes that the session wants a backend. The error is errGone when it is over.
+func (s *Session) stirs() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.mu.away
-	if p == nil || s.mu.over {
-		var err error
-		if s.mu.over {
-			err = errGone
-		}
-		return ctx, func(error) {}, err
+	if s.mu.over {
+		return errGone
 	}
-	p.stop()
-	p.waiting, p.since = true, time.Now()
-	ctx, p.giveUp = context.WithCancelCause(ctx)
-	return ctx, p.giveUp, nil
+	if s.mu.away != nil {
+		s.mu.away.stop()
+	}
+	select {
+	case <-s.giveUp: // of old
+	default:
+	}
+	s.mu.wanting, s.mu.since = true, time.Now()
+	return nil
 }
 
-// calms notes that it got none.
+// calms notes that it has got one, or gives up.
 func (s *Session) calms() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.mu.away; p != nil && p.waiting {
-		p.waiting, p.since = false, time.Now()
+	s.mu.wanting = false
+	if p := s.mu.away; p != nil {
+		p.since = time.Now()
 		s.watchIdle()
+	}
+}
+
+// interrupt ends the wait for a backend with an error. REQUIRES: mu.
+func (s *Session) interrupt(err error) {
+	if s.mu.wanting {
+		select {
+		case s.giveUp <- err:
+		default:
+		}
 	}
 }
 
@@ -195,7 +201,7 @@ func (s *Session) idledOut(p *presence) {
 	s.out.Lock()
 	defer s.out.Unlock()
 	s.mu.Lock()
-	over := s.mu.away == p && !p.waiting && !s.mu.closed
+	over := s.mu.away == p && !s.mu.wanting && !s.mu.closed
 	s.mu.over = s.mu.over || over
 	s.mu.Unlock()
 	if over {

@@ -54,6 +54,7 @@ type Session struct {
 	answer   []byte    // what the guest has written and the client's buffer has not yet
 	split    splitter  // follows what the guest answers
 	pending  []pendingStatement
+	giveUp   chan error // 1 deep: ends the wait for a backend
 	carried
 
 	out struct { // what goes to the client; the idle pump writes, too (never held by who has the baton)
@@ -71,6 +72,8 @@ type Session struct {
 		terminated bool
 		closed     bool
 		over       bool      // its end is being told: no backend works for it any more
+		wanting    bool      // waits for a backend,
+		since      time.Time // from this time on
 		home       *backend  // which others see it in
 		away       *presence // how others see it without one; nil before the first
 	}
@@ -81,7 +84,7 @@ type Session struct {
 // error is an *Error of severity FATAL, or tells that the cluster has ended.
 func (c *Cluster) NewSession(ctx context.Context, o SessionOptions) (_ *Session, err error) {
 	defer func() { c.counters.login(err) }()
-	s := &Session{c: c, pid: newPID(), began: time.Now(), startup: o.Params, status: 'I'}
+	s := &Session{c: c, pid: newPID(), began: time.Now(), giveUp: make(chan error, 1), startup: o.Params, status: 'I'}
 	s.split.keep = func(t byte) bool {
 		return t == '1' || t == '3' || t == 'E' || t == 'Z' || t == 'C' || t == 'N' || t == 'A'
 	}
