@@ -115,6 +115,8 @@ func TestAbsentIsSeen(t *testing.T) {
 		exec(t, side, "select 'what side has asked'")
 		_, _ = plain.Exec(t.Context(), "select 1/0")
 		watch := open(t, "other", "postgres")
+		// A native one waits for its client a moment after it has answered.
+		reach(t, control, "select count(*) from pg_stat_activity where wait_event = 'ClientRead'", "5")
 		see := `select datname, usename, application_name, state, query, wait_event_type, wait_event, backend_type, leader_pid, query_id, backend_xid, backend_xmin,
 			xact_start, backend_start <= clock_timestamp(), state_change between backend_start and clock_timestamp(), query_start between backend_start and state_change
 			from pg_stat_activity where pid = %d`
