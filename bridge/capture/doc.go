@@ -21,6 +21,10 @@
 // and the capture begins anew: with the catalogs from the files, while the server
 // runs, and when all transactions have ended that were under way.
 //
+// Bytes amid the log that are no record end the capture with an error that says where,
+// and the feed with it: nothing behind them is guessed. At its end they are not told
+// from what will be written.
+//
 // # Locks and goroutines
 //
 // Before and After are called by whoever changes a file and take only tap's lock.

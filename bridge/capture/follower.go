@@ -116,7 +116,31 @@ func (r *follower) read() error {
 		}
 		r.saveIfDue()
 	}
+	if err := r.damage(); err != nil {
+		return err
+	}
 	r.c.move(version, nil)
+	return nil
+}
+
+// damage tells of bytes amid the log that are no record. The pages that precede the
+// last one do not change any more once it has been written, which is when it is
+// copied; until then what is there may be what a crash has left.
+func (r *follower) damage() error {
+	final := r.tail.end - wal.PageSize
+	if !r.tail.copied || r.source.reader.Damage(final) == nil {
+		return nil
+	}
+	// Recovery writes pages anew that were written before: look again.
+	if _, err := r.source.feed(&r.tail, pageOf(r.source.reader.Position())); err != nil {
+		return err
+	}
+	if err := r.records(); err != nil {
+		return err
+	}
+	if err := r.source.reader.Damage(final); err != nil {
+		return fmt.Errorf("capture: the log goes on to %v, but: %w", r.tail.end, err)
+	}
 	return nil
 }
 

@@ -155,6 +155,7 @@ func (r *Reader) Next() (*Record, error) {
 // more is an ErrMore: one for each commit, so its text is made only if it is asked for.
 type more struct {
 	next, at LSN
+	until    LSN // it is about bytes that precede this
 	why      string
 }
 
@@ -164,7 +165,20 @@ func (e *more) Error() string {
 
 func (e *more) Unwrap() error { return ErrMore }
 
-func (r *Reader) more(at LSN, why string) error { return &more{r.next, at, why} }
+func (r *Reader) more(at LSN, why string) error {
+	return &more{r.next, at, pageOf(at) + PageSize, why}
+}
+
+// Damage is an ErrInvalid if there is no record at Position and there won't be, since
+// all that stands before end is as it will remain: why. Whether a log ends at
+// Position or is damaged there, only its writer knows, and so end.
+func (r *Reader) Damage(end LSN) error {
+	var m *more
+	if errors.As(r.stop, &m) && m.until <= end {
+		return invalid(m.at, "%s", m.why)
+	}
+	return nil
+}
 
 // read puts the record at next into r.record, and next behind it.
 func (r *Reader) read() error {
@@ -262,13 +276,13 @@ func (r *Reader) take(at, end LSN, b []byte) error {
 	rec := &r.record
 	rec.readHeader(at, b)
 	if !rec.RM.valid() {
-		return r.more(at, "no such resource manager")
+		return &more{r.next, at, end, "no such resource manager"}
 	}
 	if rec.Prev != r.prev && (r.prev != 0 || rec.Prev >= at) {
-		return r.more(at, "it does not follow the record before")
+		return &more{r.next, at, end, "it does not follow the record before"}
 	}
 	if checksum(b) != le.Uint32(b[20:]) {
-		return r.more(at, "the checksum is wrong")
+		return &more{r.next, at, end, "the checksum is wrong"}
 	}
 	if err := rec.decode(b[recordHeader:]); err != nil {
 		return invalid(at, "%v record of %d bytes: %v", rec.RM, rec.Length, err)
