@@ -27,6 +27,8 @@ type Options struct {
 	// Dir is the folder in which it keeps where it is, made if it does not exist;
 	// "" keeps it nowhere, and the capture begins with whatever the files have.
 	Dir string
+	// FS holds, at its root, what else Dir would; nil: it is a folder of the host.
+	FS vfs.FS
 	// Feed opens the log to which sets are appended, complete up to start or with a
 	// gap before it.
 	Feed func(id feed.ID, start wal.LSN) (*feed.Log, error)
@@ -53,7 +55,8 @@ type Capture struct {
 	o    Options
 	tap  atomic.Pointer[tap] // nil before Files
 	feed atomic.Pointer[feed.Log]
-	dir  *vfs.Dir // nil: none, or not opened yet
+	dir  vfs.FS   // where the state is kept; nil: nowhere, or not opened yet
+	own  *vfs.Dir // dir, if it was opened here
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -237,6 +240,9 @@ func (c *Capture) begin(files vfs.FS, dir string, durable bool) (*follower, erro
 
 // openDir opens the capture's own folder, if it has one.
 func (c *Capture) openDir() error {
+	if c.o.FS != nil {
+		c.dir = c.o.FS
+	}
 	if c.o.Dir == "" || c.dir != nil {
 		return nil
 	}
@@ -247,7 +253,7 @@ func (c *Capture) openDir() error {
 	if err != nil {
 		return fmt.Errorf("capture: open %s: %w", c.o.Dir, err)
 	}
-	c.dir = d
+	c.dir, c.own = d, d
 	return nil
 }
 
@@ -343,8 +349,8 @@ func (c *Capture) Close() error {
 	c.stop()
 	c.cancel()
 	err := c.Err()
-	if c.dir != nil {
-		err = errors.Join(err, c.dir.Close())
+	if c.own != nil {
+		err = errors.Join(err, c.own.Close())
 	}
 	return err
 }
