@@ -64,6 +64,7 @@ type Capture struct {
 	halt   chan struct{} // closed to end the goroutine when it has read all
 
 	position atomic.Uint64 // up to here the log is read
+	catalogs atomic.Pointer[CatalogChange]
 
 	sets, changes, gaps atomic.Uint64
 

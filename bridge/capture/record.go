@@ -84,6 +84,9 @@ func (r *follower) keepRows(rec *wal.Record) (err error) {
 
 // committed makes change sets of a transaction.
 func (r *follower) committed(rec *wal.Record, v *xact.Commit) error {
+	if len(v.Invalidations) > 0 {
+		r.c.noteCatalogs(rec.End, append(v.Subs, v.XID))
+	}
 	all := r.txs.take(append(v.Subs, v.XID))
 	if len(all) == 0 {
 		return nil

@@ -61,7 +61,8 @@ const versionSQL = `select pg_catalog.md5(pg_catalog.concat_ws(';',
 	(select pg_catalog.string_agg(p.oid || ':' || p.xmin::text || p.ctid::text, ',' order by p.oid) from pg_catalog.pg_publication p),
 	(select pg_catalog.string_agg(r.oid || ':' || r.xmin::text || r.ctid::text, ',' order by r.oid) from pg_catalog.pg_publication_rel r),
 	(select pg_catalog.string_agg(n.oid || ':' || n.xmin::text, ',' order by n.oid) from pg_catalog.pg_publication_namespace n),
-	(select pg_catalog.count(*) || ':' || coalesce(pg_catalog.max(i.xmin::text::bigint), 0) from pg_catalog.pg_inherits i)))`
+	(select pg_catalog.count(*) || ':' || coalesce(pg_catalog.max(i.xmin::text::bigint), 0) from pg_catalog.pg_inherits i))),
+	(pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::numeric % 4294967296)::bigint`
 
 // lineageOf reads what is to be known about the publications of a table.
 func lineageOf(ctx context.Context, db *sql.DB, oid uint32, publications []string) (*lineage, error) {
@@ -76,10 +77,11 @@ func lineageOf(ctx context.Context, db *sql.DB, oid uint32, publications []strin
 	return &l, nil
 }
 
-// catalogVersion tells whether what lineageOf has read may have changed.
-func catalogVersion(ctx context.Context, db *sql.DB) (v string, err error) {
-	if err = db.QueryRowContext(ctx, versionSQL).Scan(&v); err != nil {
+// catalogVersion tells whether what lineageOf has read may have changed, and the
+// oldest transaction that was running when it looked.
+func catalogVersion(ctx context.Context, db *sql.DB) (v string, xmin uint32, err error) {
+	if err = db.QueryRowContext(ctx, versionSQL).Scan(&v, &xmin); err != nil {
 		err = fmt.Errorf("read the version of the publications: %w", err)
 	}
-	return v, err
+	return v, xmin, err
 }

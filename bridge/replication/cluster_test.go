@@ -77,7 +77,10 @@ func open(ctx context.Context, dir, listen string) (s *served, err error) {
 		return nil, errors.Join(err, s.cluster.Close(ctx), s.capture.Close())
 	}
 	s.addr = l.Addr().(*net.TCPAddr)
-	server := replication.New(replication.Options{Log: s.capture.Feed(), Drain: s.capture.Drain, Position: s.capture.Position, Connect: connector(s.cluster)})
+	server := replication.New(replication.Options{
+		Log: s.capture.Feed(), Drain: s.capture.Drain, Position: s.capture.Position, Connect: connector(s.cluster),
+		CatalogChange: func() (wal.LSN, uint32) { c := s.capture.CatalogChange(); return c.LSN, c.XID },
+	})
 	s.front, err = wire.New(wire.Options{Cluster: s.cluster, MaxClients: 100, Replication: adapter{server}})
 	if err != nil {
 		return nil, err

@@ -20,19 +20,19 @@ type encoder interface {
 type pgoutput struct {
 	*settings
 	db *sql.DB // of the publications' database
-	// last is up to where the log has sets.
-	last func() wal.LSN
+	// changed is Options.CatalogChange.
+	changed func() (at wal.LSN, xid uint32)
 
 	tables  map[uint32]*published // by table
 	version string                // of the publications that tables goes by
-	valid   wal.LSN               // sets up to here are as of version
+	checked wal.LSN               // the last change of a catalog that version is known to have
 
 	begun bool   // of the transaction under way Begin was sent
 	buf   []byte // of one message
 }
 
-func newPgoutput(s *settings, db *sql.DB, last func() wal.LSN) *pgoutput {
-	return &pgoutput{settings: s, db: db, last: last, tables: map[uint32]*published{}}
+func newPgoutput(s *settings, db *sql.DB, changed func() (wal.LSN, uint32)) *pgoutput {
+	return &pgoutput{settings: s, db: db, changed: changed, tables: map[uint32]*published{}}
 }
 
 func (p *pgoutput) encode(ctx context.Context, s *change.Set, send func(wal.LSN, []byte) error) error {
@@ -42,7 +42,7 @@ func (p *pgoutput) encode(ctx context.Context, s *change.Set, send func(wal.LSN,
 	if p.localOnly && s.Origin != "" {
 		return nil
 	}
-	if err := p.refresh(ctx, s); err != nil {
+	if err := p.refresh(ctx); err != nil {
 		return err
 	}
 	out := &transaction{pgoutput: p, set: s, send: send}
@@ -77,22 +77,26 @@ func (p *pgoutput) encode(ctx context.Context, s *change.Set, send func(wal.LSN,
 	return nil
 }
 
-// refresh forgets what is known of the publications if they have changed. What was
-// read after the log had a set in it is right for that set: a change of a publication
-// that its transaction could see was visible then.
-func (p *pgoutput) refresh(ctx context.Context, s *change.Set) error {
-	if s.LSN <= p.valid && p.version != "" {
+// refresh forgets what is known of the publications if they have changed. A commit
+// that may have changed them is told of before the sets of later ones come, but in the
+// catalogs it is a moment later: until then every set has them asked for. A set of a
+// transaction that could see the change comes when others can, too.
+func (p *pgoutput) refresh(ctx context.Context) error {
+	at, xid := p.changed()
+	if at == p.checked && p.version != "" {
 		return nil
 	}
-	last := max(s.LSN, p.last())
-	version, err := catalogVersion(ctx, p.db)
+	version, xmin, err := catalogVersion(ctx, p.db)
 	if err != nil {
 		return err
 	}
 	if version != p.version {
 		clear(p.tables)
 	}
-	p.version, p.valid = version, last
+	p.version = version
+	if at == 0 || int32(xid-xmin) < 0 { // they wrap around
+		p.checked = at
+	}
 	return nil
 }
 

@@ -20,6 +20,9 @@ type Options struct {
 	Drain func(context.Context) error
 	// Position is up to where Log has everything, whether it has sets there or not.
 	Position func() wal.LSN
+	// CatalogChange gives the last commit that has changed a catalog, and the newest
+	// transaction that has, as capture.Capture does.
+	CatalogChange func() (at wal.LSN, xid uint32)
 	// Connect gives connections of the host's own to a database, as a superuser. The
 	// caller closes it.
 	Connect func(database string) (*sql.DB, error)

@@ -159,7 +159,7 @@ func (s *Server) encoder(plugin string, options []option, db *sql.DB) (encoder, 
 		if err != nil {
 			return nil, feed.SubscribeOptions{}, err
 		}
-		return newPgoutput(settings, db, s.o.Log.Last), feed.SubscribeOptions{}, nil
+		return newPgoutput(settings, db, s.o.CatalogChange), feed.SubscribeOptions{}, nil
 	case "howdah":
 		return s.parseForm(options)
 	}

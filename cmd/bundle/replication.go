@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/howdahdb/howdah/bridge/replication"
+	"github.com/howdahdb/howdah/bridge/wal"
 	"github.com/howdahdb/howdah/pglite"
 	"github.com/howdahdb/howdah/pglite/driver"
 	"github.com/howdahdb/howdah/pglite/wire"
@@ -30,6 +31,10 @@ func (d *Database) Replication() wire.Replication {
 	}
 	return replicated{replication.New(replication.Options{
 		Log: d.Feed(), Drain: d.capture.Drain, Position: d.capture.Position, Connect: d.connect, Snapshot: d.Tables(),
+		CatalogChange: func() (wal.LSN, uint32) {
+			last := d.capture.CatalogChange()
+			return last.LSN, last.XID
+		},
 	})}
 }
 
