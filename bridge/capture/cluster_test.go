@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 // captured is a cluster whose writes are captured.
 type captured struct {
 	t       *testing.T
+	dir     string
 	cluster *pglite.Cluster
 	capture *capture.Capture
 	config  *pgx.ConnConfig
@@ -34,7 +35,7 @@ type captured struct {
 // openCaptured opens a cluster, in memory if dir is "", until the test ends.
 func openCaptured(t *testing.T, dir string, more ...func(*pglite.Options, *capture.Options)) *captured {
 	t.Helper()
-	c := &captured{t: t}
+	c := &captured{t: t, dir: dir}
 	o := pglite.Options{Dir: dir}
 	co := capture.Options{Feed: func(id feed.ID, start wal.LSN) (*feed.Log, error) {
 		return feed.Open(feed.Options{ID: id, Start: start, RingBytes: 1 << 30, RingSets: 1 << 30})

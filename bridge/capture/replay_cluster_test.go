@@ -179,7 +179,7 @@ func TestReplay(t *testing.T) {
 					co.Feed = onDisk(filepath.Join(t.TempDir(), "feed"))
 				}
 			})
-			s := &storm{captured: c, seed: seed(t), sessions: 6, rows: need.Choose(80, 1600), messages: need.Choose(100, 3000), crashes: need.Choose(1, 6)}
+			s := &storm{captured: c, seed: seed(t), sessions: 6, rows: need.Choose(80, 4000), messages: need.Choose(100, 3000), crashes: need.Choose(1, 6)}
 			target := nativeTarget(t)
 			to, ended, done := newReplayed(target), make(chan struct{}), make(chan error, 1)
 			go func() { done <- s.replay(t.Context(), to, ended) }()
