@@ -75,18 +75,15 @@ func (c *Catalogs) loadFile(at fileName, k kind, load func(kind, *heap.Tuple) er
 			return corrupt("block %d of %v: %w", block, k, p.bad)
 		}
 	}
-	// Those that are unsure first: the others go over them.
-	for _, pass := range []bool{true, false} {
-		err := f.tuples(func(t *tuple) error {
-			if visible, unsure := c.xids.visible(t); !visible || unsure != pass {
-				return nil
-			}
-			r := t.row()
-			return load(k, &r)
-		})
-		if err != nil {
-			return corrupt("%v: %w", k, err)
+	err := f.tuples(func(t *tuple) error {
+		if !c.xids.visible(t) {
+			return nil
 		}
+		r := t.row()
+		return load(k, &r)
+	})
+	if err != nil {
+		return corrupt("%v: %w", k, err)
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ type tuple struct {
 	infomask2, infomask uint16
 	hoff                uint8
 	body                []byte
+	// updater is who has removed it, if xmax is a multixact that has not only locked
+	// it; 0 if that is not known.
+	updater uint32
 }
 
 func (t *tuple) row() heap.Tuple {
@@ -60,6 +63,19 @@ func (p *page) set(offset uint16, t tuple) error {
 func (p *page) remove(offset uint16) {
 	if t := p.get(offset); t != nil {
 		*t = tuple{}
+	}
+}
+
+// keepUpdaters takes over from the page as it was before what an image doesn't say.
+func (p *page) keepUpdaters(before *page) {
+	for i := range p.tuples {
+		t := &p.tuples[i]
+		if t.body == nil || !t.updatedByMulti() {
+			continue
+		}
+		if old := before.get(uint16(i + 1)); old != nil && old.xmin == t.xmin {
+			t.updater = old.remover()
+		}
 	}
 }
 

@@ -69,7 +69,8 @@ func (r *reading) all() (*Catalogs, *Start, error) {
 // replay goes over the log from the last checkpoint on. late are files that turned
 // out to be catalogs' and were not followed from the beginning.
 func (r *reading) replay(control control, known map[fileName]kind) (c *Catalogs, start *Start, late map[fileName]kind, err error) {
-	r.states, r.prepared = map[uint32]state{}, map[uint32][]uint32{}
+	r.states, r.prepared, r.multis = map[uint32]state{}, map[uint32][]uint32{}, map[uint32]uint32{}
+	r.nextMulti, r.nextMember = control.nextMulti, control.nextMember
 	if err := r.twoPhase(); err != nil {
 		return nil, nil, nil, err
 	}
@@ -90,6 +91,7 @@ func (r *reading) replay(control control, known map[fileName]kind) (c *Catalogs,
 	if start, err = r.log(control, c); err != nil {
 		return nil, nil, nil, err
 	}
+	r.findUpdaters(c)
 	err = c.loadAll()
 	late = map[fileName]kind{}
 	for at := range c.used() {

@@ -22,8 +22,11 @@ type reading struct {
 	states      map[uint32]state  // as the log says
 	prepared    map[uint32][]uint32
 	clog        map[uint32][]byte // pages of pg_xact, nil where there is none
-	err         error             // the first that clog met
-	running     bool              // a server runs on it
+	// The next multixact and its members' place, as of the checkpoint.
+	nextMulti, nextMember uint32
+	multis                map[uint32]uint32 // who has updated by multixacts that the log has made
+	err                   error             // the first that clog met
+	running               bool              // a server runs on it
 }
 
 func (r *reading) ended(s state, e *xact.Ending) {

@@ -139,3 +139,40 @@ func TestTablespaces(t *testing.T) {
 		t.Errorf("%d files are followed, and reading anew %d", n, again.Files())
 	}
 }
+
+// TestLockedRows changes rows of catalogs that are locked as well, so that tuples
+// name a set of transactions (a multixact) as their end.
+func TestLockedRows(t *testing.T) {
+	s := native(t)
+	conns := map[string]*pgx.Conn{"": s.open(t, "postgres")}
+	conn, other := conns[""], s.open(t, "postgres")
+	exec(t, conn, "set lock_timeout = '10s'")
+	exec(t, conn, "create table m1 (id int); create table m2 (id int); create table m3 (id int); create table m4 (id int)")
+	flush(t, conn)
+	f := follow(t, s.dir)
+	for _, checkpoint := range []bool{false, true} {
+		lock := func(conn *pgx.Conn, table, how string) {
+			t.Helper()
+			exec(t, conn, fmt.Sprintf("select 1 from pg_class where relname = '%s' for %s", table, how))
+		}
+		exec(t, other, "begin")
+		lock(other, "m2", "key share")
+		exec(t, conn, "alter table m2 replica identity "+map[bool]string{false: "full", true: "nothing"}[checkpoint])
+		if checkpoint {
+			exec(t, conn, "checkpoint")
+		}
+		exec(t, conn, "begin; savepoint a")
+		lock(conn, "m1", "key share")
+		exec(t, conn, "release a; savepoint b; drop table m1; release b; savepoint c; alter table m3 add column no int; rollback to c")
+		lock(conn, "m4", "share")
+		exec(t, conn, "savepoint d; drop table m4; rollback to d; commit")
+		exec(t, other, "commit")
+		check(t, s, f, conns, fmt.Sprint("checkpoint ", checkpoint))
+		exec(t, conn, "create table m1 (id int)")
+	}
+	exec(t, conn, "checkpoint")
+	check(t, s, f, conns, "in the end")
+	if n := atoi(t, ask(t, conn, "select (next_multixact_id::text::int8 - 1)::text from pg_control_checkpoint()")[0]); n == 0 {
+		t.Error("there were no multixacts")
+	}
+}

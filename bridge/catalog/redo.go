@@ -33,6 +33,10 @@ func (c *Catalogs) Redo(r *wal.Record) ([]Op, error) {
 		if c.xids.open > 0 || xact.DropsFiles(r) || c.reading != nil {
 			err = c.redoOther(r)
 		}
+	case wal.MultiXact:
+		if c.reading != nil {
+			c.reading.madeMulti(r)
+		}
 	case wal.Storage, wal.RelMap, wal.Database:
 		err = c.redoOther(r)
 	}
@@ -85,6 +89,9 @@ func (c *Catalogs) restore(f *file, b *wal.Block, end wal.LSN) error {
 		return p.bad
 	}
 	p.lsn = end
+	if before := f.at(b.Number); before != nil {
+		p.keepUpdaters(before)
+	}
 	if err := f.put(b.Number, p); err != nil {
 		return err
 	}

@@ -89,8 +89,9 @@ func (c *Catalogs) redoDelete(r *wal.Record) error {
 		if tuple == nil {
 			return corrupt("no tuple at (%d,%d) of %v to delete", t.block.Number, offset, t.file.kind)
 		}
-		tuple.setXmax(le.Uint32(r.Data), r.Data[6])
+		tuple.setXmax(le.Uint32(r.Data), r.Data[6], r.XID)
 	}
+	t.removed(r, offset)
 	if old == nil {
 		if c.reading != nil {
 			return nil
@@ -98,6 +99,16 @@ func (c *Catalogs) redoDelete(r *wal.Record) error {
 		return corrupt("no tuple at (%d,%d) of %v was there to delete", t.block.Number, offset, t.file.kind)
 	}
 	return c.remove(r, t, old)
+}
+
+// removed says who has removed a tuple of a page that was restored from an image.
+func (t *target) removed(r *wal.Record, offset uint16) {
+	if t.page == nil || !t.known {
+		return
+	}
+	if tuple := t.get(offset); tuple != nil && tuple.updatedByMulti() {
+		tuple.updater = r.XID
+	}
 }
 
 // before is a copy of the tuple at an offset number of a record's block, as it is
@@ -155,8 +166,9 @@ func (c *Catalogs) redoUpdate(r *wal.Record) error {
 		if tuple == nil {
 			return corrupt("no tuple at (%d,%d) of %v to update", from.block.Number, oldOffset, from.file.kind)
 		}
-		tuple.setXmax(le.Uint32(r.Data), r.Data[6])
+		tuple.setXmax(le.Uint32(r.Data), r.Data[6], r.XID)
 	}
+	from.removed(r, oldOffset)
 	if t.page == nil {
 		return nil
 	}
@@ -238,7 +250,7 @@ func (c *Catalogs) redoLock(r *wal.Record) error {
 		return err
 	}
 	if tuple := t.get(le.Uint16(r.Data[4:])); tuple != nil {
-		tuple.setXmax(le.Uint32(r.Data), r.Data[6])
+		tuple.setXmax(le.Uint32(r.Data), r.Data[6], tuple.remover())
 		return nil
 	}
 	return corrupt("no tuple to lock in block %d of %v", t.block.Number, t.file.kind)

@@ -9,17 +9,18 @@ import (
 // A saved state has the physical layer, of which the logical one is made again. All
 // is little-endian; numbers of things are u32.
 //
-//	magic "HWDHCAT1" · CRC-32C of the rest u32
+//	magic "HWDHCAT2" · CRC-32C of the rest u32
 //	shared relation map: number · each: file u32 · oid u32
 //	databases: number · each: oid u32 · tablespace u32 · whether it has rows u8 · map
 //	transactions: number · each: xid u32 · state u8
 //	files: number · each: tablespace, database, number u32 · catalog u8 · pages:
 //	  number · each: whether it is there u8 · LSN u64 · tuples: number · each:
 //	    length of the body u16, 0 for none · xmin u32 · xmax u32 · infomask2 u16
-//	    · infomask u16 · hoff u8 · body
+//	    · infomask u16 · hoff u8 · body · who has removed it u32, if it
+//	    has a multixact for that
 //
 // The same catalogs are always saved as the same bytes.
-const saveMagic = "HWDHCAT1"
+const saveMagic = "HWDHCAT2"
 
 // Save appends everything, as it is after the record that Redo was given last and
 // the commits until then.
@@ -94,6 +95,9 @@ func saveFile(dst []byte, at fileName, f *file) []byte {
 			dst = le.AppendUint16(dst, t.infomask2)
 			dst = le.AppendUint16(dst, t.infomask)
 			dst = append(append(dst, t.hoff), t.body...)
+			if t.updatedByMulti() {
+				dst = le.AppendUint32(dst, t.updater)
+			}
 		}
 	}
 	return dst
@@ -181,6 +185,9 @@ func (c *cursor) file() (*file, error) {
 				t.xmin, t.xmax = c.u32(), c.u32()
 				t.infomask2, t.infomask, t.hoff = c.u16(), c.u16(), c.u8()
 				t.body = c.take(size)
+				if t.updatedByMulti() {
+					t.updater = c.u32()
+				}
 			}
 			p.tuples = append(p.tuples, t)
 		}

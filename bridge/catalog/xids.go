@@ -21,8 +21,9 @@ const (
 
 // setXmax does what deleting, updating and locking do to a tuple. bits are the
 // record's infobits_set (fix_infomask_from_infobits in
-// src/backend/access/heap/heapam_xlog.c).
-func (t *tuple) setXmax(xmax uint32, bits uint8) {
+// src/backend/access/heap/heapam_xlog.c), updater is who has removed it if somebody
+// has.
+func (t *tuple) setXmax(xmax uint32, bits uint8, updater uint32) {
 	t.infomask &^= xmaxBits | movedOff | movedIn
 	t.infomask2 &^= keysUpdated
 	for i, mask := range [...]uint16{xmaxMulti, xmaxLockOnly, xmaxExclusive, xmaxKeyShare} {
@@ -33,7 +34,27 @@ func (t *tuple) setXmax(xmax uint32, bits uint8) {
 	if bits&0x10 != 0 {
 		t.infomask2 |= keysUpdated
 	}
-	t.xmax = xmax
+	t.xmax, t.updater = xmax, 0
+	if t.updatedByMulti() {
+		t.updater = updater
+	}
+}
+
+// updatedByMulti tells whether xmax is a multixact that has not only locked the
+// tuple: its members are locks, and one that has removed it.
+func (t *tuple) updatedByMulti() bool {
+	return t.infomask&(xmaxMulti|xmaxInvalid) == xmaxMulti && !t.lockedOnly()
+}
+
+// remover is who has removed the tuple, as far as it says; 0: nobody.
+func (t *tuple) remover() uint32 {
+	switch {
+	case t.infomask&xmaxInvalid != 0 || t.lockedOnly():
+		return 0
+	case t.infomask&xmaxMulti != 0:
+		return t.updater
+	}
+	return t.xmax
 }
 
 // lockedOnly is HEAP_XMAX_IS_LOCKED_ONLY.
@@ -49,6 +70,9 @@ func (t *tuple) asks() (xmin, xmax uint32) {
 	}
 	if t.infomask&(xmaxInvalid|xmaxCommitted|xmaxMulti) == 0 && !t.lockedOnly() && t.xmax >= firstNormalXID {
 		xmax = t.xmax
+	}
+	if t.updatedByMulti() {
+		xmax = t.updater
 	}
 	return xmin, xmax
 }
@@ -123,24 +147,20 @@ func (x *xids) crashed() {
 	}
 }
 
-// visible tells whether the tuple is a row, going by what is committed. unsure says
-// that it is, but for a transaction among several that may have updated it and that
-// nothing here says the state of: another tuple with the same key is the row then.
-// (HeapTupleSatisfiesMVCC, without a snapshot.)
-func (x *xids) visible(t *tuple) (visible, unsure bool) {
+// visible tells whether the tuple is a row, going by what is committed
+// (HeapTupleSatisfiesMVCC, without a snapshot).
+func (x *xids) visible(t *tuple) bool {
 	xmin, xmax := t.asks()
 	switch {
 	case xmin != 0 && x.state(xmin) != committed,
 		t.infomask&(xminCommitted|xminInvalid) == xminInvalid:
-		return false, false
+		return false
 	case t.infomask&xmaxInvalid != 0 || t.xmax == 0 || t.lockedOnly():
-		return true, false
-	case t.infomask&xmaxMulti != 0:
-		return true, true
-	case t.infomask&xmaxCommitted != 0:
-		return false, false
+		return true
+	case t.infomask&(xmaxMulti|xmaxCommitted) == xmaxCommitted:
+		return false
 	}
-	return xmax == 0 || x.state(xmax) != committed, false
+	return xmax == 0 || x.state(xmax) != committed
 }
 
 // forget drops the states that nothing asks for any more.
