@@ -40,7 +40,7 @@ func (s *Session) absent() (absence, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.mu.away
-	if p == nil || s.mu.over {
+	if p == nil || s.mu.over != nil {
 		return absence{}, false
 	}
 	if s.mu.wanting {

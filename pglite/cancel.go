@@ -30,8 +30,10 @@ func (s *Session) end() {
 	s.terminate()
 	s.mu.Lock()
 	idle := s.mu.running == nil
-	s.mu.over = s.mu.over || idle
-	s.interrupt(errGone)
+	if idle && s.mu.over == nil {
+		s.mu.over = adminShutdown()
+		s.interrupt(s.mu.over) // who tells first is all the same
+	}
 	s.mu.Unlock()
 	if idle {
 		s.c.owned.Go(func() { s.hangUp(adminShutdown().encode()) }) // a client may be slow to take it

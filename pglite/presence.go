@@ -141,12 +141,12 @@ func (s *Session) appear(b *backend) *presence {
 	return p
 }
 
-// stirs notes that the session wants a backend. The error is errGone when it is over.
+// stirs notes that the session wants a backend. The error is FATAL when it is over.
 func (s *Session) stirs() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.over {
-		return errGone
+	if s.mu.over != nil {
+		return s.mu.over
 	}
 	if s.mu.away != nil {
 		s.mu.away.stop()
@@ -202,7 +202,9 @@ func (s *Session) idledOut(p *presence) {
 	defer s.out.Unlock()
 	s.mu.Lock()
 	over := s.mu.away == p && !s.mu.wanting && !s.mu.closed
-	s.mu.over = s.mu.over || over
+	if over && s.mu.over == nil {
+		s.mu.over = idleTimeout()
+	}
 	s.mu.Unlock()
 	if over {
 		s.hangUpNow(idleTimeout().encode())

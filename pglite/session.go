@@ -71,7 +71,7 @@ type Session struct {
 		raised     bool     // Cancel or terminate has set a flag of running's
 		terminated bool
 		closed     bool
-		over       bool      // its end is being told: no backend works for it any more
+		over       *Error    // its end, which is being told: no backend works for it any more
 		wanting    bool      // waits for a backend,
 		since      time.Time // from this time on
 		home       *backend  // which others see it in
