@@ -57,7 +57,7 @@ func (r *follower) beginAnew() error {
 		if err := r.adoptOps(xid, start.LSN, ops); err != nil {
 			return err
 		}
-		r.txs.prepared([]uint32{xid})
+		r.txs.preparedUnseen(xid)
 	}
 	r.source = newSource(r.files, r.dir, wal.NewReader(start.LSN, wal.Options{SystemID: r.id.System}))
 	if r.blind != nil {

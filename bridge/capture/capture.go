@@ -280,7 +280,7 @@ func (r *follower) resume(files vfs.FS, dir, walDir string) (position wal.LSN, e
 		if err := r.adoptOps(xid, start.LSN, ops); err != nil {
 			return 0, err
 		}
-		r.txs.prepared([]uint32{xid})
+		r.txs.preparedUnseen(xid)
 	}
 	return start.LSN, nil
 }

@@ -305,7 +305,7 @@ func (b *builder) part(more bool) error {
 // append hands a set to the feed. While that can't take it, commits go on and the
 // log waits, up to its bound.
 func (r *follower) append(s *change.Set) error {
-	if r.blind != nil {
+	if r.blind != nil || r.unseen {
 		return nil // it may lack what was changed before the capture was there
 	}
 	for warned := false; ; warned = true {

@@ -29,6 +29,7 @@ type follower struct {
 
 	tail   tail
 	blind  *blind // nil: everything is seen
+	unseen bool   // what of the transaction that is being committed is not
 	asking sync.WaitGroup
 	ended  context.Context // ends with follow
 	rows   []heap.Row

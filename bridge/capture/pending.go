@@ -34,6 +34,9 @@ type pending struct {
 	file     *spill // what came first; nil: all is in log
 	log      entries
 	prepared bool // PREPARE TRANSACTION was done: no crash ends it
+	// unseen says that it was prepared before the capture began: the rows that it has
+	// changed are not here.
+	unseen bool
 }
 
 // entries are whole entries in chunks: one piece of memory would be copied whenever

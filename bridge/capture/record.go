@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/heap"
@@ -97,10 +98,27 @@ func (r *follower) committed(rec *wal.Record, v *xact.Commit) error {
 	if v.Origin != 0 {
 		head.Origin, _ = r.catalogs.Origin(v.Origin)
 	}
-	if err := r.commit(head, v.Database, all); err != nil {
+	r.unseen = slices.ContainsFunc(all, func(p *pending) bool { return p.unseen })
+	err := r.commit(head, v.Database, all)
+	if err == nil && r.unseen && r.blind == nil {
+		err = r.gap(rec.End)
+	}
+	r.unseen = false
+	if err != nil {
 		return fmt.Errorf("transaction %d: %w", v.XID, err)
 	}
 	return r.txs.drop(all)
+}
+
+// gap has subscribers refetch what a transaction has changed whose rows are not known.
+func (r *follower) gap(at wal.LSN) error {
+	log := r.c.Feed()
+	if at <= log.Last() {
+		return nil // done before a restart
+	}
+	r.c.o.Logger.Warn().Stringer("lsn", at).Msg("a transaction was committed that had been prepared before the capture began; subscribers must refetch")
+	r.c.gaps.Add(1)
+	return log.Gap(at, "a transaction was committed that had been prepared before the feed began")
 }
 
 // message keeps a message with its transaction, or passes it on if it is of none.

@@ -21,7 +21,7 @@ import (
 //
 //	 0 magic "HWDHCAP1" · 8 CRC-32C of the rest u32
 //	12 system identifier u64 · 20 incarnation u64 · 28 position u64 · 36 transactions u32
-//	   each: xid u32 · prepared u8 · name of its file (u16 length) · size of that u64
+//	   each: xid u32 · flags u8 (1 prepared, 2 unseen) · name of its file (u16 length) · size of that u64
 //	         · bytes behind it (u64 length)
 //	   the catalogs, to the end
 //
@@ -54,7 +54,7 @@ func (s *state) encode() []byte {
 	b = le.AppendUint32(b, uint32(len(s.pending)))
 	for _, p := range s.pending {
 		b = le.AppendUint32(b, p.xid)
-		b = append(b, boolByte(p.prepared))
+		b = append(b, boolByte(p.prepared)|boolByte(p.unseen)<<1)
 		var name string
 		var size int64
 		if p.file != nil {
@@ -112,11 +112,11 @@ func decodeState(b []byte) (*state, error) {
 
 func decodePending(r *bytes.Reader) (*pending, error) {
 	p := &pending{}
-	var prepared uint8
+	var flags uint8
 	var n uint16
 	var size int64
 	var length uint64
-	name, ok := []byte(nil), binary.Read(r, le, &p.xid) == nil && binary.Read(r, le, &prepared) == nil && binary.Read(r, le, &n) == nil
+	name, ok := []byte(nil), binary.Read(r, le, &p.xid) == nil && binary.Read(r, le, &flags) == nil && binary.Read(r, le, &n) == nil
 	if ok {
 		name, ok = take(r, uint64(n))
 	}
@@ -129,7 +129,7 @@ func decodePending(r *bytes.Reader) (*pending, error) {
 	if !ok || size < 0 || len(name) == 0 && size > 0 || len(name) > 0 && !strings.HasPrefix(string(name), spillPrefix) {
 		return nil, errState
 	}
-	p.prepared = prepared != 0
+	p.prepared, p.unseen = flags&1 != 0, flags&2 != 0
 	if len(name) > 0 {
 		p.file = &spill{name: string(name), size: size}
 	}

@@ -137,6 +137,16 @@ func (t *transactions) crashedBefore(oldest uint32) error {
 	return t.drop(t.take(xids))
 }
 
+// preparedUnseen notes a transaction that was prepared before the capture began.
+func (t *transactions) preparedUnseen(xid uint32) {
+	p := t.byXID[xid]
+	if p == nil {
+		p = &pending{xid: xid}
+		t.byXID[xid] = p
+	}
+	p.prepared, p.unseen = true, true
+}
+
 // prepared notes that these end by name only.
 func (t *transactions) prepared(xids []uint32) {
 	for _, xid := range xids {
