@@ -19,8 +19,13 @@ import (
 )
 
 // Output writes a value of a type that package value can't read, by asking
-// Postgres. It must not be called by whoever keeps Postgres from running.
+// Postgres. It must not be called by whoever keeps Postgres from running. An error is
+// ErrEnded if Postgres can't be asked any more; any other says that the value is none.
 type Output func(ctx context.Context, database string, t *value.Type, datum []byte) (string, error)
+
+// ErrEnded is what an Output returns once Postgres has ended. The capture ends before
+// the transaction whose value it was, and has it again at the next start.
+var ErrEnded = errors.New("capture: Postgres has ended")
 
 // Options say how a Capture works.
 type Options struct {

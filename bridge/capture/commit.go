@@ -204,7 +204,9 @@ func (b *builder) values(rel *catalog.Relation, t *heap.Tuple, buf []heap.Datum,
 		switch d := &datums[i]; d.Kind {
 		case heap.Missing:
 			if raw := rel.Missing[i]; raw != nil && !keyOnly {
-				out[k] = b.value(&columns[k], raw)
+				if out[k], err = b.value(&columns[k], raw); err != nil {
+					return nil, datums, err
+				}
 			}
 		case heap.External:
 			raw, ok, err := b.toast.Value(d.Pointer)
@@ -212,12 +214,16 @@ func (b *builder) values(rel *catalog.Relation, t *heap.Tuple, buf []heap.Datum,
 			case err != nil:
 				return nil, datums, fmt.Errorf("column %s: %w", columns[k].Name, err)
 			case ok:
-				out[k] = b.value(&columns[k], raw)
+				if out[k], err = b.value(&columns[k], raw); err != nil {
+					return nil, datums, err
+				}
 			default:
 				out[k] = value.Unchanged{}
 			}
 		case heap.Inline:
-			out[k] = b.value(&columns[k], d.Bytes)
+			if out[k], err = b.value(&columns[k], d.Bytes); err != nil {
+				return nil, datums, err
+			}
 		}
 	}
 	return out, datums, nil
@@ -225,8 +231,8 @@ func (b *builder) values(rel *catalog.Relation, t *heap.Tuple, buf []heap.Datum,
 
 // value reads a value, with Postgres' help if it must. What can't be read at all is
 // passed on as it is: the other columns of the row are right, and its consumer sees
-// which is not.
-func (b *builder) value(c *change.Column, raw []byte) any {
+// which is not. An error says that nobody can be asked, now.
+func (b *builder) value(c *change.Column, raw []byte) (any, error) {
 	v, err := value.Decode(c.Type, raw)
 	if errors.Is(err, value.ErrNoDecoder) && b.r.c.o.Output != nil {
 		var text string
@@ -234,11 +240,14 @@ func (b *builder) value(c *change.Column, raw []byte) any {
 			v, err = value.Parse(c.Type, text)
 		}
 	}
-	if err != nil {
+	switch ended := b.r.c.ctx.Err(); {
+	case err != nil && (ended != nil || errors.Is(err, ErrEnded)):
+		return nil, errors.Join(ended, err)
+	case err != nil:
 		b.r.c.o.Logger.Warn().Err(err).Str("column", c.Name).Str("type", c.Type.Name).Msg("a value can't be read")
-		return value.Raw(bytes.Clone(raw))
+		return value.Raw(bytes.Clone(raw)), nil
 	}
-	return v
+	return v, nil
 }
 
 // changed compares the row before, which is logged whole, with the row after.

@@ -56,7 +56,10 @@ func (r *follower) follow(halt <-chan struct{}) {
 	defer r.asking.Wait()
 	defer end()
 	err := r.untilHalted(halt)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if errors.Is(err, ErrEnded) || errors.Is(err, context.Canceled) {
+		err = nil // the saved state stays, and the next start goes on from it
+	}
+	if err != nil {
 		r.fail(err)
 	}
 	if err := errors.Join(r.source.close(), r.txs.close()); err != nil {

@@ -62,6 +62,7 @@ func OpenWith(ctx context.Context, open func(context.Context, pglite.Options) (*
 	}
 	cluster, err := open(ctx, o.Cluster)
 	if err != nil {
+		close(ready) // who waits to ask it, asks in vain
 		return nil, errors.Join(err, d.closeFeed())
 	}
 	d.Cluster = cluster
@@ -82,21 +83,33 @@ func (o *Options) captureOptions(ready <-chan struct{}, d *Database) capture.Opt
 		}
 		return feed.Open(f)
 	}
-	c.Announce = func(ctx context.Context) error {
+	// What needs the cluster waits for it, and does without when it could not be opened.
+	await := func(ctx context.Context) error {
 		select {
 		case <-ready:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if d.Cluster == nil {
+			return capture.ErrEnded
+		}
+		return nil
+	}
+	c.Announce = func(ctx context.Context) error {
+		if err := await(ctx); err != nil {
+			return err
+		}
 		return d.announce(ctx)
 	}
 	c.Output = func(ctx context.Context, database string, t *value.Type, datum []byte) (string, error) {
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return "", ctx.Err()
+		if err := await(ctx); err != nil {
+			return "", err
 		}
-		return d.Cluster.Output(ctx, database, t.Output, t.ByVal, t.Length, datum)
+		text, err := d.Cluster.Output(ctx, database, t.Output, t.ByVal, t.Length, datum)
+		if errors.Is(err, pglite.ErrClosed) || err != nil && d.Cluster.Err() != nil {
+			err = errors.Join(capture.ErrEnded, err)
+		}
+		return text, err
 	}
 	return c
 }
