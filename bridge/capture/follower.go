@@ -83,8 +83,18 @@ func (r *follower) untilHalted(halt <-chan struct{}) error {
 			return err
 		}
 		if ending {
-			return r.save()
+			r.saveLast()
+			return nil
 		}
+	}
+}
+
+// saveLast saves the state at the end. If it can't, the one before does as well: the
+// log from there on has been kept.
+func (r *follower) saveLast() {
+	if err := r.save(); err != nil {
+		r.c.o.Logger.Error().Err(err).Msg("the state of the capture can't be saved; the next start begins with the one before")
+		r.c.move(uint64(endless), err)
 	}
 }
 
