@@ -44,12 +44,18 @@ func (s *stream) next(ctx context.Context) (*change.Set, error) {
 		if err := s.keepalive(false); err != nil {
 			return nil, err
 		}
-	case s.sub.Position() >= s.c.srv.o.Log.Last():
+	case s.sub.Position() < s.c.srv.o.Log.Last():
+		if len(s.out) > 0 {
+			within = time.Millisecond // what is left in the log may not be for this subscriber
+		}
+	case time.Since(s.kept) > keepAfter:
+		if err := s.keepalive(false); err != nil {
+			return nil, err
+		}
+	default:
 		if err := s.flush(); err != nil {
 			return nil, err
 		}
-	case len(s.out) > 0:
-		within = time.Millisecond // what is left in the log may not be for this subscriber
 	}
 	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -137,7 +143,7 @@ func (s *stream) reached() wal.LSN {
 var errTimeout = errors.New("replication: the subscriber does not answer")
 
 func (s *stream) keepalive(reply bool) error {
-	s.told = s.reached()
+	s.told, s.kept = s.reached(), time.Now()
 	n := len(s.out)
 	b := appendLSN(append(begin(s.out, 'd'), 'k'), s.told)
 	b = appendTime(b, time.Now())

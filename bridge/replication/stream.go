@@ -19,6 +19,9 @@ const (
 	// idleAfter is how often an idle stream looks whether there is a position to
 	// tell the subscriber, or time for a keepalive.
 	idleAfter = 100 * time.Millisecond
+	// keepAfter is how often a stream that is never idle has a keepalive: Postgres'
+	// subscribers take their position in pg_stat_subscription from these alone.
+	keepAfter = time.Second
 	// maxReply bounds a subscriber's messages, of which the longest that says
 	// anything has 34 bytes.
 	maxReply = 1 << 10
@@ -52,6 +55,8 @@ type stream struct {
 	out  []byte
 	sent int     // messages
 	told wal.LSN // the position that the subscriber knows of
+
+	kept time.Time // when a keepalive was sent last
 
 	begun wal.LSN // where the stream began
 }
