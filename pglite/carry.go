@@ -112,12 +112,17 @@ func (b *backend) reset() error {
 	return nil
 }
 
+// dropOwnSlots drops the temporary replication slots of a session that is over, as
+// the end of its process would.
+const dropOwnSlots = `select pg_catalog.pg_drop_replication_slot(slot_name) from pg_catalog.pg_replication_slots
+	where temporary and active_pid = pg_catalog.pg_backend_pid()`
+
 // discardState forgets everything of a session that is over. It is DISCARD ALL
 // but for the sequence caches, which are swapped (see sequences).
 func (b *backend) discardState() error {
 	for _, sql := range [...]string{
 		"close all", "set session authorization default", "reset all", "deallocate all", "unlisten *",
-		"select pg_catalog.pg_advisory_unlock_all()", "discard plans", "discard temp",
+		"select pg_catalog.pg_advisory_unlock_all()", "discard plans", "discard temp", dropOwnSlots,
 	} {
 		if _, err := b.query(sql); err != nil {
 			return err

@@ -52,3 +52,22 @@ func TestLogicalSlots(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTemporarySlots: a temporary slot ends with its session.
+func TestTemporarySlots(t *testing.T) {
+	c := openCluster(t, func(o *pglite.Options) { o.MaxBackends = 2 })
+	conn := connect(t, c, nil)
+	exec(t, conn, "listen pinned")
+	exec(t, conn, "select pg_create_logical_replication_slot('s', 'howdah', true)")
+	other := connect(t, c, nil)
+	const slots = "select count(*) from pg_replication_slots"
+	if got := value(t, other, slots); got != "1" {
+		t.Fatalf("%s slots while the session is there, expected 1", got)
+	}
+	if err := conn.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, other, slots); got != "0" {
+		t.Errorf("%s slots after its end, expected none", got)
+	}
+}
