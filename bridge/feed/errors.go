@@ -19,6 +19,8 @@ var (
 	ErrForeign = errors.New("feed: log is of another history")
 	// ErrOrder says that a set does not follow what was appended before.
 	ErrOrder = errors.New("feed: set is out of order")
+	// ErrPattern is in the error for a Filter that can't be read.
+	ErrPattern = errors.New("feed: no pattern of a table")
 	// ErrUnfit says that a set can't be kept, now or later: it has a value that has no
 	// form, or is beyond 2 GiB. What comes after it is behind a gap.
 	ErrUnfit = errors.New("feed: set has no form")

@@ -85,7 +85,7 @@ func parsePattern(text string) (pattern, error) {
 	}
 	switch {
 	case quoted || len(parts) > 2 || slices.ContainsFunc(parts, func(p []token) bool { return p == nil }):
-		return pattern{}, fmt.Errorf("feed: %q is no pattern of a table", text)
+		return pattern{}, fmt.Errorf("%w: %q", ErrPattern, text)
 	case len(parts) == 1:
 		return pattern{[]token{{wild: '*'}}, parts[0]}, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/howdahdb/howdah/bridge/change"
 	"github.com/howdahdb/howdah/bridge/feed"
@@ -41,7 +40,7 @@ func (s *Server) parseForm(options []option) (*form, feed.SubscribeOptions, erro
 			}
 			f.json = o.value == "json"
 		case "tables":
-			want.Tables = strings.Split(o.value, ",")
+			want.Tables = splitPatterns(o.value)
 		case "from":
 			if o.value == start {
 				want.Snapshot = s.o.Snapshot
@@ -57,6 +56,20 @@ func (s *Server) parseForm(options []option) (*form, feed.SubscribeOptions, erro
 		}
 	}
 	return f, want, nil
+}
+
+// splitPatterns cuts at commas, but for those in double quotes.
+func splitPatterns(list string) (patterns []string) {
+	from, quoted := 0, false
+	for k, r := range list {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case r == ',' && !quoted:
+			patterns, from = append(patterns, list[from:k]), k+1
+		}
+	}
+	return append(patterns, list[from:])
 }
 
 func (f *form) encode(_ context.Context, s *change.Set, send func(wal.LSN, []byte) error) error {

@@ -205,9 +205,12 @@ func (c *conn) leave() {
 	defer cancel()
 	c.b.ctx = ctx
 	c.endStream()
-	c.tellSlot("")
+	c.tellSlot(c.leaving())
+	_ = c.endExport()
+	if len(c.temporary) > 0 && c.status != 'I' {
+		_, _ = c.rows("rollback") // the client's own transaction, perhaps a failed one
+	}
 	for _, s := range c.temporary {
-		_, _ = s.by("rollback")
 		_, _ = s.by("select pg_catalog.pg_drop_replication_slot(" + quoteLiteral(s.name) + ")")
 		c.srv.forget(s.name)
 	}

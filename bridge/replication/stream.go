@@ -142,8 +142,11 @@ func (s *stream) open(cmd startReplication) error {
 		want.From = feed.After(from)
 	}
 	s.sub, err = c.srv.o.Log.Subscribe(c.ctx, want)
-	if errors.Is(err, feed.ErrRefetch) {
+	switch {
+	case errors.Is(err, feed.ErrRefetch):
 		return lostSlot(cmd.slot, err.Error())
+	case errors.Is(err, feed.ErrPattern):
+		return errorf(invalidParameter, "%s", err)
 	}
 	s.mu.acknowledged, s.told, s.begun = from, from, from
 	return err
@@ -233,6 +236,16 @@ func (c *conn) tellSlot(dropped string) {
 		}
 	}
 	_ = s.close()
+}
+
+// leaving is the slot of the stream that has ended if it goes with the connection.
+func (c *conn) leaving() string {
+	for _, t := range c.temporary {
+		if c.ended != nil && t.name == c.ended.slot {
+			return t.name
+		}
+	}
+	return ""
 }
 
 // failed tells the client why nothing more comes. It ends the COPY, too.

@@ -100,11 +100,11 @@ func beUint64(b []byte) (x uint64) {
 func TestForms(t *testing.T) {
 	s := serve(t)
 	conn, repl := connect(t, s.url(), ""), connect(t, s.url(), "database")
-	run(t, conn, "create table t (a int primary key, b text)", "create table other (a int)")
+	run(t, conn, "create table t (a int primary key, b text)", "create table other (a int)", `create table "a,b" (a int)`)
 	run(t, repl, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL howdah")
-	run(t, conn, "begin; insert into t values (1, 'one'); insert into other values (1); update t set b = 'uno'; commit")
+	run(t, conn, "begin; insert into t values (1, 'one'); insert into other values (1); update t set b = 'uno'; commit", `insert into "a,b" values (1)`)
 
-	sub := subscribe(t, repl, "START_REPLICATION SLOT s LOGICAL 0/0 (format 'cbor', tables 'public.t')")
+	sub := subscribe(t, repl, "START_REPLICATION SLOT s LOGICAL 0/0 (format 'cbor', tables 'public.t,\"a,b\"')")
 	set, rest, err := new(change.Decoder).Decode(sub.next())
 	if err != nil || len(rest) > 0 {
 		t.Fatal(err, len(rest))
@@ -112,10 +112,13 @@ func TestForms(t *testing.T) {
 	if len(set.Changes) != 2 || set.Changes[1].New[1] != "uno" {
 		t.Errorf("the set is %+v", set)
 	}
+	if set, _, err = new(change.Decoder).Decode(sub.next()); err != nil || set.Changes[0].Table.Name != "a,b" {
+		t.Errorf("the set is %+v, %v", set, err)
+	}
 	sub.stop()
 
 	sub = subscribe(t, repl, "START_REPLICATION SLOT s LOGICAL 0/0 (format 'json')")
-	for _, want := range []string{"t insert", "other insert", "t update"} {
+	for _, want := range []string{"t insert", "other insert", "t update", "a,b insert"} {
 		var got struct {
 			Kind, Table string
 			New         map[string]any
