@@ -28,6 +28,9 @@ func TestKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(pickSeed(t), 1))
 	k := &killed{t: t, dir: t.TempDir(), witness: newWitness()}
 	kills := need.Choose(8, 500)
+	if testing.Short() {
+		kills = 3
+	}
 	early, orderly := 0, 0
 	for n := range kills {
 		if n > 0 && n%50 == 0 {
