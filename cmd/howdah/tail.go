@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -80,7 +81,7 @@ func (c *tailCmd) tail(ctx context.Context) error {
 	if err != nil {
 		return c.explain(err)
 	}
-	if err := pglogrepl.StartReplication(ctx, conn, slot, 0, pglogrepl.StartReplicationOptions{PluginArgs: c.pluginArgs()}); err != nil {
+	if err := c.start(ctx, conn, slot); err != nil {
 		return c.explain(err)
 	}
 	return newTail(conn, c.Format).run(ctx)
@@ -116,6 +117,26 @@ func pluginOf(ctx context.Context, conn *pgconn.PgConn, slot string) (string, er
 		return "", err
 	}
 	return string(results[0].Rows[0][0]), nil
+}
+
+// handoverWithin is how long another user of the slot may take to leave it: a tail
+// that has just ended, of which the server still notes how far it was.
+const handoverWithin = 3 * time.Second
+
+// start starts the stream. A slot has one reader at a time.
+func (c *tailCmd) start(ctx context.Context, conn *pgconn.PgConn, slot string) error {
+	for until := time.Now().Add(handoverWithin); ; {
+		err := pglogrepl.StartReplication(ctx, conn, slot, 0, pglogrepl.StartReplicationOptions{PluginArgs: c.pluginArgs()})
+		var refused *pgconn.PgError
+		if !errors.As(err, &refused) || refused.Code != "55006" /* object_in_use */ || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func (c *tailCmd) pluginArgs() []string {
@@ -157,6 +178,8 @@ func (c *tailCmd) explain(err error) error {
 		return fmt.Errorf("%w; is it a Howdah?", err)
 	case "42501":
 		return fmt.Errorf("%w; alter role … replication gives a role the right", err)
+	case "55006":
+		return fmt.Errorf("%w; a slot has one reader at a time", err)
 	case "55000":
 		if refused.Detail == "" {
 			return err
