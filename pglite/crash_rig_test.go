@@ -40,7 +40,8 @@ var crashSettings = []pglite.Setting{
 }
 
 // rig is a cluster on a disk that can lose its power, with the one client that
-// knows what is committed.
+// knows what is committed. Nobody else writes, so that rules are asked on the client's
+// goroutine and what it does can be repeated call by call.
 type rig struct {
 	t     testing.TB
 	disk  *vfs.Crash
@@ -48,7 +49,6 @@ type rig struct {
 	c     *pglite.Cluster
 	conn  *pgx.Conn
 	w     *workload
-	alone bool // nobody but the client writes WAL: what it does can be repeated call by call
 
 	// allowed are the digests that a cut at this moment may leave: what is
 	// acknowledged, and what the statement that runs may come to.
@@ -95,9 +95,7 @@ func (r *rig) start() error {
 	if err != nil {
 		return err
 	}
-	if r.alone {
-		pglite.StopWALWriter(c)
-	}
+	pglite.StopWALWriter(c)
 	r.c, r.conn = c, connect(r.t, c, nil)
 	return nil
 }

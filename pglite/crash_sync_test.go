@@ -222,7 +222,6 @@ func TestOneMissingSync(t *testing.T) {
 	var calls []entry
 	script := func(drop func(vfs.SyncCall) bool, after func(r *rig, changed bool) (goOn bool)) {
 		r := newRig(t, rand.New(rand.NewPCG(seed, 2)), vfs.CrashOptions{})
-		r.alone = true
 		r.boot()
 		base := r.disk.Syncs()
 		r.disk.DropSyncs(func(s vfs.SyncCall) bool {
