@@ -106,9 +106,12 @@ func appendUint32(dst []byte, n int) []byte {
 	return binary.BigEndian.AppendUint32(dst, uint32(n))
 }
 
+// tooLong tells whether a count does not fit the u32 that it is written as.
+func tooLong(n int) bool { return uint64(n) > math.MaxUint32 }
+
 var (
 	errDepth = fmt.Errorf("etf: term deeper than %d", MaxDepth)
-	errLong  = errors.New("etf: longer than 4 GiB")
+	errLong  = errors.New("etf: more than a u32 can count")
 )
 
 // encoder appends one term to dst.
@@ -129,13 +132,13 @@ func (e *encoder) term(t Term) (err error) {
 		e.dst, err = AppendAtom(e.dst, v)
 		return err
 	case []byte:
-		if len(v) > math.MaxUint32 {
+		if tooLong(len(v)) {
 			return errLong
 		}
 		e.dst = AppendBinary(e.dst, v)
 		return nil
 	case string:
-		if len(v) > math.MaxUint32 {
+		if tooLong(len(v)) {
 			return errLong
 		}
 		e.dst = AppendBinary(e.dst, v)
@@ -183,7 +186,7 @@ func (e *encoder) term(t Term) (err error) {
 	defer func() { e.depth++ }()
 	switch v := t.(type) {
 	case Tuple:
-		if len(v) > math.MaxUint32 {
+		if tooLong(len(v)) {
 			return errLong
 		}
 		e.dst = AppendTuple(e.dst, len(v))
@@ -213,7 +216,7 @@ func (e *encoder) list(l List) error {
 		e.dst = AppendNil(e.dst)
 		return nil
 	}
-	if len(l) > math.MaxUint32 {
+	if tooLong(len(l)) {
 		return errLong
 	}
 	if len(l) <= math.MaxUint16 {
@@ -257,7 +260,7 @@ func (e *encoder) improper(l ImproperList) error {
 		}
 		break
 	}
-	if len(l.Elems) > math.MaxUint32 {
+	if tooLong(len(l.Elems)) {
 		return errLong
 	}
 	e.dst = AppendList(e.dst, len(l.Elems))
@@ -268,7 +271,7 @@ func (e *encoder) improper(l ImproperList) error {
 }
 
 func (e *encoder) mapping(m Map) error {
-	if len(m) > math.MaxUint32 {
+	if tooLong(len(m)) {
 		return errLong
 	}
 	e.dst = AppendMap(e.dst, len(m))
@@ -315,7 +318,7 @@ func (e *encoder) bitstring(v Bitstring) error {
 	if len(v.Bytes) == 0 || v.Bits == 0 || v.Bits > 7 {
 		return fmt.Errorf("etf: bitstring with %d bits in the last of %d bytes", v.Bits, len(v.Bytes))
 	}
-	if len(v.Bytes) > math.MaxUint32 {
+	if tooLong(len(v.Bytes)) {
 		return errLong
 	}
 	e.dst = append(appendUint32(append(e.dst, bitBinaryExt), len(v.Bytes)), v.Bits)

@@ -94,8 +94,8 @@ func TestNotTerms(t *testing.T) {
 	}
 }
 
-// maxBits is how many bits OTP's integers have at most, on 64-bit systems.
-const maxBits = 65535 * 64
+// maxBits is how many bits integers of OTP 25 have at most.
+const maxBits = (1<<19 - 1) * 64
 
 func TestEqual(t *testing.T) {
 	wide := func(first int) etf.Map {

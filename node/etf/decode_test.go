@@ -95,8 +95,8 @@ var forms = []struct {
 	{`78 77 01 "n" 0000000100000002 00000003`, etf.Port{Node: "n", ID: 1<<32 + 2, Creation: 3}, ``},
 	{`5a 0003 77 01 "n" 00000009 00000001 00000002 00000003`, etf.Ref{Node: "n", Creation: 9, Len: 3, Words: [5]uint32{1, 2, 3}}, ``},
 	{`5a 0005 77 01 "n" 00000009 00000001 00000002 00000003 00000004 00000005`, etf.Ref{Node: "n", Creation: 9, Len: 5, Words: [5]uint32{1, 2, 3, 4, 5}}, ``},
-	{`72 0002 77 01 "n" 09 00000001 00000002`, etf.Ref{Node: "n", Creation: 9, Len: 2, Words: [5]uint32{1, 2}}, `5a 0002 77 01 "n" 00000009 00000001 00000002`},
-	{`65 77 01 "n" 00000007 09`, etf.Ref{Node: "n", Creation: 9, Len: 1, Words: [5]uint32{7}}, `5a 0001 77 01 "n" 00000009 00000007`},
+	{`72 0002 77 01 "n" 03 00000001 00000002`, etf.Ref{Node: "n", Creation: 3, Len: 2, Words: [5]uint32{1, 2}}, `5a 0002 77 01 "n" 00000003 00000001 00000002`},
+	{`65 77 01 "n" 00000007 03`, etf.Ref{Node: "n", Creation: 3, Len: 1, Words: [5]uint32{7}}, `5a 0001 77 01 "n" 00000003 00000007`},
 	{`71 77 05 "lists" 77 03 "map" 61 02`, etf.Export{Module: "lists", Function: "map", Arity: 2}, ``},
 }
 
@@ -197,6 +197,8 @@ func TestDecodeErrors(t *testing.T) {
 		`83 58 61 01`:                              "etf: offset 2, tag 97 (SMALL_INTEGER_EXT): not an atom",
 		`83 5a 0000 77 00 00000000`:                "etf: offset 1, tag 90 (NEWER_REFERENCE_EXT): 0 words",
 		`83 5a 0006 77 00 00000000`:                "etf: offset 1, tag 90 (NEWER_REFERENCE_EXT): 6 words",
+		`83 72 0001 77 00 04 00000000`:             "etf: offset 1, tag 114 (NEW_REFERENCE_EXT): creation 4",
+		`83 67 77 00 00000000 00000000 ff`:         "etf: offset 1, tag 103 (PID_EXT): creation 255",
 		`83 71 77 00 77 00 62 00000100`:            "etf: offset 1, tag 113 (EXPORT_EXT): arity 256",
 		`83 50 00000002 00`:                        "etf: offset 1, tag 80 (compressed): unexpected EOF",
 		`83 50 04000001 00`:                        "etf: offset 1, tag 80 (compressed): 67108865 bytes inflated, the limit is 67108864",

@@ -8,7 +8,7 @@ import (
 )
 
 // Equal tells whether two terms are the same (=:=), in whichever of Go's types they
-// are: 1 and 1.0 are not, and nor are 0.0 and -0.0, as since OTP 27.
+// are: 1 and 1.0 are not, and nor are 0.0 and -0.0, as since OTP 27. Funs are compared by their bytes.
 func Equal(a, b Term) bool {
 	if equal, ok := flat(a, b); ok {
 		return equal

@@ -111,9 +111,9 @@ const (
 	maxAtom = 255
 	// maxRef is ERTS_MAX_REF_NUMBERS (erts/emulator/beam/erl_term.h).
 	maxRef = 5
-	// maxBig is how many bytes an integer can have: more are a system_limit
-	// (BIG_ARITY_MAX in erts/emulator/beam/big.h, words of eight).
-	maxBig = (1<<16 - 1) * 8
+	// maxBig is how many bytes an integer of OTP 25 can have, the longest of all: more
+	// are a system_limit (words of eight, erts/emulator/beam/big.h).
+	maxBig = (1<<19 - 1) * 8
 )
 
 // integer gives the value of an integer of any of Go's types, as an int64 or, where

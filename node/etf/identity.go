@@ -3,13 +3,17 @@ package etf
 import "encoding/binary"
 
 // Identities of processes, ports and references come with a creation of a byte from
-// nodes before OTP 23 and from old files; the number means the same in 32 bits.
+// nodes before OTP 23 and from old files. Only two bits of that count, and OTP refuses
+// others. The number means the same in 32 bits.
 
 // creation reads one of the width that the term's tag has.
 func (d *decoder) creation() (uint32, error) {
 	switch d.tag {
 	case pidExt, portExt, referenceExt, newReferenceExt:
 		v, err := d.uint8()
+		if err == nil && v > 3 {
+			return 0, d.fail("creation %d", v)
+		}
 		return uint32(v), err
 	}
 	return d.uint32()
