@@ -1,5 +1,5 @@
 // Package need finds the real programs that tests compare Howdah with or drive
-// it by: psql, pgbench, npm and a native PostgreSQL 18.
+// it by: psql, pgbench, npm, Erlang and a native PostgreSQL 18.
 //
 // A test asks for what it needs and gets its path. When the machine lacks it,
 // the test is skipped with the reason, and with HOWDAH_REQUIRE=all in the
