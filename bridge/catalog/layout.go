@@ -11,7 +11,7 @@ import (
 
 var le = binary.LittleEndian
 
-// Kind is one of the followed catalogs.
+// kind is one of the followed catalogs.
 type kind uint8
 
 const (
@@ -59,7 +59,7 @@ func kindOf(oid uint32) (kind, bool) {
 // ErrCorrupt says that files, the log or a saved state are not what they should be.
 var ErrCorrupt = errors.New("catalog: corrupt data")
 
-// Key says which row of a catalog: rows that are looked for together have one
+// key says which row of a catalog: rows that are looked for together have one
 // group. Of pg_attribute it is attrelid and attnum, of pg_enum enumtypid and oid, of
 // pg_index indrelid and indexrelid, of the others the oid and 0.
 type key struct{ group, id uint32 }
