@@ -67,6 +67,8 @@ type Capture struct {
 	cancel context.CancelFunc
 	goes   sync.WaitGroup
 	halt   chan struct{} // closed to end the goroutine when it has read all
+	// follower is what the goroutine runs; of the caller of Files and Close.
+	follower *follower
 
 	position atomic.Uint64 // up to here the log is read
 	catalogs atomic.Pointer[CatalogChange]
@@ -189,12 +191,18 @@ func (e *BeginError) Unwrap() error { return e.Err }
 // Files begins, or begins anew when the files are others than before; see
 // pglite.Watcher. No server may run on them.
 func (c *Capture) Files(files vfs.FS, dir string, durable bool) error {
+	if c.follower != nil {
+		// Its history is over, and Postgres, which it may ask for a value, can't answer
+		// before this returns.
+		c.follower.end()
+	}
 	c.stop()
 	r, err := c.begin(files, dir, durable)
 	if err != nil {
 		return &BeginError{err}
 	}
 	c.halt = make(chan struct{})
+	c.follower = r
 	c.goes.Go(func() { r.follow(c.halt) })
 	return nil
 }
@@ -209,6 +217,7 @@ func (c *Capture) begin(files vfs.FS, dir string, durable bool) (*follower, erro
 		return nil, err
 	}
 	r := &follower{c: c, files: files, dir: dir, id: feed.ID{System: system}}
+	r.ended, r.end = context.WithCancel(c.ctx)
 	var spills vfs.FS
 	if c.dir != nil {
 		r.store, spills = &store{c.dir}, c.dir

@@ -236,11 +236,11 @@ func (b *builder) value(c *change.Column, raw []byte) (any, error) {
 	v, err := value.Decode(c.Type, raw)
 	if errors.Is(err, value.ErrNoDecoder) && b.r.c.o.Output != nil {
 		var text string
-		if text, err = b.r.c.o.Output(b.r.c.ctx, b.head.Database, c.Type, raw); err == nil {
+		if text, err = b.r.c.o.Output(b.r.ended, b.head.Database, c.Type, raw); err == nil {
 			v, err = value.Parse(c.Type, text)
 		}
 	}
-	switch ended := b.r.c.ctx.Err(); {
+	switch ended := b.r.ended.Err(); {
 	case err != nil && (ended != nil || errors.Is(err, ErrEnded)):
 		return nil, errors.Join(ended, err)
 	case err != nil:

@@ -31,7 +31,8 @@ type follower struct {
 	blind  *blind // nil: everything is seen
 	unseen bool   // what of the transaction that is being committed is not
 	asking sync.WaitGroup
-	ended  context.Context // ends with follow
+	ended  context.Context // ends with follow, or when nobody wants it to go on
+	end    context.CancelFunc
 	rows   []heap.Row
 	due    bool // a state should be saved
 	// notBefore is when to try again after that has failed.
@@ -51,10 +52,8 @@ const retryDelay = time.Second
 // follow reads the log as it becomes durable, until halt is closed and nothing more
 // is there.
 func (r *follower) follow(halt <-chan struct{}) {
-	var end context.CancelFunc
-	r.ended, end = context.WithCancel(r.c.ctx)
 	defer r.asking.Wait()
-	defer end()
+	defer r.end()
 	err := r.untilHalted(halt)
 	if errors.Is(err, ErrEnded) || errors.Is(err, context.Canceled) {
 		err = nil // the saved state stays, and the next start goes on from it

@@ -241,7 +241,7 @@ func (w *witness) set(s *change.Set, cbor []byte) error {
 		case was.place != at:
 			return fmt.Errorf("comes instead of part %d of %v, which was given before", was.part, was.lsn)
 		case !bytes.Equal(was.cbor, cbor):
-			return errors.New("is another than the one that was given before")
+			return w.changed(s, was.cbor)
 		}
 		return nil
 	}
@@ -250,6 +250,21 @@ func (w *witness) set(s *change.Set, cbor []byte) error {
 	w.owed = append(w.owed, given{at, cbor})
 	w.next++
 	return w.replica.apply(s)
+}
+
+// changed tells how a set differs from what was given before in its place.
+func (w *witness) changed(s *change.Set, cbor []byte) error {
+	before, _, err := w.dec.Decode(cbor)
+	if err != nil {
+		return err
+	}
+	was, is := change.AppendJSON(nil, before), change.AppendJSON(nil, s)
+	k := 0
+	for k < min(len(was), len(is)) && was[k] == is[k] {
+		k++
+	}
+	from := max(0, k-300)
+	return fmt.Errorf("is another than the one that was given before, from byte %d of its JSON on:\n%.600s\nand before:\n%.600s", k, is[from:], was[from:])
 }
 
 func (w *witness) ack(lsn wal.LSN) error {
