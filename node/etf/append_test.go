@@ -179,7 +179,7 @@ func TestParts(t *testing.T) {
 	if out, err = etf.AppendFloat(out, 0.5); err != nil {
 		t.Fatal(err)
 	}
-	want := etf.Tuple{etf.Atom("row"), etf.Map{etf.Entry("id", -1<<40)}, etf.List{"x"}, 0.5}
+	want := etf.Tuple{etf.Atom("row"), etf.Map{etf.Entry("id", int64(-1<<40))}, etf.List{"x"}, 0.5}
 	if got, rest, err := etf.Decode(out); err != nil || len(rest) != 0 || !etf.Equal(got, want) {
 		t.Errorf("got %#v, %x, %v", got, rest, err)
 	}

@@ -60,27 +60,51 @@ func appendSorted(dst []byte, t Term) ([]byte, error) {
 	return e.dst, err
 }
 
+// sortedKeys are the keys of a map's pairs in the order of their bytes.
+type sortedKeys struct {
+	bytes []byte
+	spans []span
+}
+
+// span is where the bytes of a pair's key are.
+type span struct{ start, end, pair int }
+
+func (s *sortedKeys) key(k int) []byte { return s.bytes[s.spans[k].start:s.spans[k].end] }
+
+// sortKeys gives a duplicateKey as an error where two are the same.
+func (m Map) sortKeys(depth int) (s sortedKeys, err error) {
+	s.spans = make([]span, len(m))
+	e := encoder{depth: depth, sorted: true}
+	for k, p := range m {
+		start := len(e.dst)
+		if err := e.term(p.Key); err != nil {
+			return s, err
+		}
+		s.spans[k] = span{start, len(e.dst), k}
+	}
+	s.bytes = e.dst
+	slices.SortFunc(s.spans, func(a, b span) int {
+		return bytes.Compare(e.dst[a.start:a.end], e.dst[b.start:b.end])
+	})
+	for k := range s.spans[1:] {
+		if bytes.Equal(s.key(k), s.key(k+1)) {
+			return s, duplicateKey(max(s.spans[k].pair, s.spans[k+1].pair))
+		}
+	}
+	return s, nil
+}
+
 // sortedPairs writes a map's pairs in the order of their keys' bytes.
 func (e *encoder) sortedPairs(m Map) error {
-	type span struct{ start, end, pair int }
-	spans := make([]span, len(m))
-	keys := encoder{depth: e.depth, sorted: true}
-	for k, p := range m {
-		start := len(keys.dst)
-		if err := keys.term(p.Key); err != nil {
-			return err
-		}
-		spans[k] = span{start, len(keys.dst), k}
+	if len(m) == 0 {
+		return nil
 	}
-	compare := func(a, b span) int {
-		return bytes.Compare(keys.dst[a.start:a.end], keys.dst[b.start:b.end])
+	keys, err := m.sortKeys(e.depth)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(spans, compare)
-	for k, s := range spans {
-		if k > 0 && compare(spans[k-1], s) == 0 {
-			return duplicateKey(max(spans[k-1].pair, s.pair))
-		}
-		e.dst = append(e.dst, keys.dst[s.start:s.end]...)
+	for k, s := range keys.spans {
+		e.dst = append(e.dst, keys.key(k)...)
 		if err := e.term(m[s.pair].Value); err != nil {
 			return err
 		}
@@ -108,13 +132,9 @@ func (m Map) duplicate() (pair int, found bool) {
 			return pair, found
 		}
 	}
-	keys := make(Map, len(m))
-	for k, p := range m {
-		keys[k].Key = p.Key
-	}
-	e := encoder{depth: MaxDepth}
 	var d duplicateKey
-	found = errors.As(e.sortedPairs(keys), &d)
+	_, err := m.sortKeys(MaxDepth)
+	found = errors.As(err, &d)
 	return int(d), found
 }
 
