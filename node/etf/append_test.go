@@ -231,7 +231,7 @@ func TestText(t *testing.T) {
 		{etf.List{}, "", true},
 		{etf.List{0xd800}, "", false},
 		{etf.List{-1}, "", false},
-		{etf.List{1 << 32}, "", false},
+		{etf.List{int64(1 << 32)}, "", false},
 		{etf.List{"\xff"}, "", false},
 		{[]byte("\xff"), "", false},
 		{etf.Atom("a"), "", false},

@@ -2,6 +2,8 @@ package etf
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -129,6 +131,19 @@ func (d *decoder) big() (Term, error) {
 	v := new(big.Int).SetBytes(p)
 	if sign == 1 {
 		v.Neg(v)
+	}
+	return v, nil
+}
+
+// newFloat reads what OTP takes: floats in Erlang are finite.
+func (d *decoder) newFloat() (Term, error) {
+	p, err := d.take(8)
+	if err != nil {
+		return nil, err
+	}
+	v := math.Float64frombits(binary.BigEndian.Uint64(p))
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil, d.fail("%v is not an Erlang float", v)
 	}
 	return v, nil
 }
