@@ -155,13 +155,15 @@ func (p *player) send(m message) {
 	}
 }
 
-// prepare leaves two transactions behind, of which decide ends one each way.
+// prepare leaves two transactions behind that are large enough to be in files, of
+// which decide ends one each way.
 func (p *player) prepare(n int) {
 	conn := p.connect()
 	for _, what := range []string{"kept", "gone"} {
-		exec(p.t, conn, fmt.Sprintf("begin; create table %s%d (v text); insert into %[1]s%[2]d values (repeat('%[1]s', 700)); insert into prepared values (%[2]d); prepare transaction '%[1]s'", what, n))
+		exec(p.t, conn, fmt.Sprintf("begin; create table %s%d (v text); insert into %[1]s%[2]d select repeat('%[1]s', 20) from generate_series(1, 1500); insert into prepared values (%[2]d); prepare transaction '%[1]s'", what, n))
 	}
-	exec(p.t, conn, fmt.Sprintf("set synchronous_commit = on; insert into prepared values (-%d)", n))
+	// The state that is saved now has them, and what the sessions have open.
+	exec(p.t, conn, fmt.Sprintf("set synchronous_commit = on; insert into prepared values (-%d)", n), "checkpoint")
 	conn.Close(context.Background())
 }
 
