@@ -87,8 +87,6 @@ func (t *tail) message(ctx context.Context, b []byte) error {
 		if err != nil {
 			return err
 		}
-		// Rows of a snapshot count when the server says that it has sent all of them,
-		// or when a transaction follows: their sets have one position.
 		whole, err := t.print(x.WALData)
 		if whole {
 			t.printed = max(t.printed, x.WALStart)
@@ -106,17 +104,17 @@ func (t *tail) message(ctx context.Context, b []byte) error {
 	return nil
 }
 
-// print tells, too, whether b ends a transaction.
+// print tells, too, whether b ends a transaction, or the rows that there were.
 func (t *tail) print(b []byte) (whole bool, err error) {
 	if t.format == "json" {
-		whole = bytes.HasSuffix(b, []byte(`,"commit":true}`)) && !bytes.HasSuffix(b, []byte(`,"snapshot":true,"commit":true}`))
+		whole = bytes.HasSuffix(b, []byte(`,"commit":true}`))
 		_, err = t.out.Write(append(b, '\n'))
 	} else {
 		var s *change.Set
 		if s, _, err = t.decoder.Decode(b); err != nil {
 			return false, err
 		}
-		whole = !s.More && (len(s.Changes) == 0 || !s.Changes[0].Snapshot)
+		whole = !s.More
 		if t.format == "sql" {
 			t.buf = change.AppendSQL(t.buf[:0], s)
 			b = t.buf
