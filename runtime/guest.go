@@ -84,7 +84,9 @@ func (i *Instance) noExport(name string) error {
 // CallInto is Call with the function found before and the stack of the
 // caller: parameters in, result in stack[0]. It allocates nothing.
 func (i *Instance) CallInto(name string, f api.Function, stack []uint64) error {
-	if err := f.CallWithStack(i.ctx, stack); err != nil {
+	err := f.CallWithStack(i.ctx, stack)
+	keep(stack)
+	if err != nil {
 		return i.callError(name, err)
 	}
 	return nil

@@ -3,7 +3,9 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"strings"
+	"unsafe"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
@@ -106,6 +108,12 @@ func (i *Instance) indirect(sig int, stack []uint64) error {
 	}
 	e := t.take()
 	err := e.CallWithStack(i.ctx, stack)
+	keep(stack)
 	t.put(e)
 	return err
 }
+
+// keep keeps the stack of a call alive until it has returned: the machine code holds
+// the one pointer to it, where the collector does not look, and writes the result
+// there at the end, whether anybody wants it or not.
+func keep(stack []uint64) { goruntime.KeepAlive(unsafe.SliceData(stack)) }
