@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,11 +9,13 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/rs/zerolog"
 
 	"github.com/howdahdb/howdah/bridge/capture"
 	"github.com/howdahdb/howdah/bridge/feed"
@@ -30,7 +33,26 @@ type served struct {
 	capture *capture.Capture
 	front   *wire.Server
 	addr    *net.TCPAddr
+	log     journal
 	done    chan error // of front
+}
+
+// journal is what the server has logged.
+type journal struct {
+	sync.Mutex
+	bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.Lock()
+	defer j.Unlock()
+	return j.Buffer.Write(p)
+}
+
+func (j *journal) String() string {
+	j.Lock()
+	defer j.Unlock()
+	return j.Buffer.String()
 }
 
 // adapter is what ties the two interfaces together.
@@ -78,7 +100,8 @@ func open(ctx context.Context, dir, listen string) (s *served, err error) {
 	}
 	s.addr = l.Addr().(*net.TCPAddr)
 	server := replication.New(replication.Options{
-		Log: s.capture.Feed(), Drain: s.capture.Drain, Position: s.capture.Position, Connect: connector(s.cluster),
+		Logger: zerolog.New(&s.log),
+		Log:    s.capture.Feed(), Drain: s.capture.Drain, Position: s.capture.Position, Connect: connector(s.cluster),
 		CatalogChange: func() (wal.LSN, uint32) { c := s.capture.CatalogChange(); return c.LSN, c.XID },
 	})
 	s.front, err = wire.New(wire.Options{Cluster: s.cluster, MaxClients: 100, Replication: adapter{server}})

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"sync"
 
+	"github.com/rs/zerolog"
+
 	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/wal"
 )
@@ -28,6 +30,9 @@ type Options struct {
 	Connect func(database string) (*sql.DB, error)
 	// Snapshot reads the rows that there are, for streams that begin with them.
 	Snapshot feed.Snapshotter
+	// Logger hears of streams that could not begin, or go on. A subscriber that has
+	// lost its place shows nowhere else on the server: no slot in the cluster does.
+	Logger zerolog.Logger
 }
 
 // Server serves the connections in replication mode of one cluster.

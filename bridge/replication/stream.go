@@ -75,6 +75,7 @@ func (c *conn) startReplication(cmd startReplication) error {
 	}
 	s := &stream{c: c, slot: cmd.slot, use: use, acks: make(chan struct{}, 1)}
 	if err := s.open(cmd); err != nil {
+		s.log(err, "stream refused")
 		return c.fail(errors.Join(err, s.close()))
 	}
 	if err := c.b.say(appendCopyBoth(nil)); err != nil {
@@ -248,11 +249,21 @@ func (c *conn) leaving() string {
 	return ""
 }
 
+// log tells the operator what the subscriber is told.
+func (s *stream) log(err error, what string) {
+	event := s.c.srv.o.Logger.Warn().Err(err).Str("slot", s.slot).Uint32("pid", s.c.pid)
+	if own := (*Error)(nil); errors.As(err, &own) && own.Detail != "" {
+		event.Str("detail", own.Detail)
+	}
+	event.Msg(what)
+}
+
 // failed tells the client why nothing more comes. It ends the COPY, too.
 func (s *stream) failed(err error) {
 	if errors.Is(err, feed.ErrRefetch) {
 		err = lostSlot(s.slot, err.Error())
 	}
+	s.log(err, "stream ended")
 	s.mu.Lock()
 	s.mu.over = true
 	s.mu.Unlock()

@@ -300,3 +300,21 @@ func TestShutdown(t *testing.T) {
 		}
 	}
 }
+
+// TestLost: who comes for what is kept no more is refused, and the operator hears of
+// it.
+func TestLost(t *testing.T) {
+	s := serve(t)
+	repl := connect(t, s.url(), "database")
+	run(t, repl, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL howdah")
+	_, err := repl.Exec(t.Context(), `START_REPLICATION SLOT s LOGICAL 0/0 ("from" '0/1')`).ReadAll()
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) || refused.Code != "55000" {
+		t.Fatalf("the answer is %v", err)
+	}
+	for _, want := range []string{`"level":"warn"`, `"slot":"s"`, "stream refused", refused.Message[:20], refused.Detail} {
+		if !strings.Contains(s.log.String(), want) {
+			t.Errorf("the log lacks %s: %s", want, s.log.String())
+		}
+	}
+}

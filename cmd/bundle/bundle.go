@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/howdahdb/howdah/bridge/capture"
 	"github.com/howdahdb/howdah/bridge/feed"
 	"github.com/howdahdb/howdah/bridge/value"
@@ -46,6 +48,7 @@ type FeedOptions struct {
 type Database struct {
 	Cluster *pglite.Cluster
 	capture *capture.Capture // nil: no feed
+	log     zerolog.Logger
 }
 
 // Open is pglite.Open with a feed.
@@ -54,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Database, error) { return OpenWith(c
 // OpenWith opens the cluster by another function than pglite.Open, such as one that
 // begins with a snapshot.
 func OpenWith(ctx context.Context, open func(context.Context, pglite.Options) (*pglite.Cluster, error), o Options) (*Database, error) {
-	d := &Database{}
+	d := &Database{log: o.Cluster.Logger}
 	ready := make(chan struct{})
 	if !o.NoFeed {
 		d.capture = capture.New(o.captureOptions(ready, d))

@@ -30,7 +30,8 @@ func (d *Database) Replication() wire.Replication {
 		return nil
 	}
 	return replicated{replication.New(replication.Options{
-		Log: d.Feed(), Drain: d.capture.Drain, Position: d.capture.Position, Connect: d.connect, Snapshot: d.Tables(),
+		Logger: d.log,
+		Log:    d.Feed(), Drain: d.capture.Drain, Position: d.capture.Position, Connect: d.connect, Snapshot: d.Tables(),
 		CatalogChange: func() (wal.LSN, uint32) {
 			last := d.capture.CatalogChange()
 			return last.LSN, last.XID
@@ -38,7 +39,8 @@ func (d *Database) Replication() wire.Replication {
 	})}
 }
 
-// connect gives connections of the host's own to a database.
+// connect gives connections of the host's own to a database. Their errors are their
+// caller's: Postgres' log is spared those, and two lines for each slot that moves on.
 func (d *Database) connect(database string) (*sql.DB, error) {
 	config, err := driver.ConnConfig(d.Cluster)
 	if err != nil {
@@ -46,5 +48,6 @@ func (d *Database) connect(database string) (*sql.DB, error) {
 	}
 	config.Database = database
 	config.RuntimeParams["application_name"] = "howdah feed"
+	config.RuntimeParams["log_min_messages"] = "panic"
 	return stdlib.OpenDB(*config), nil
 }

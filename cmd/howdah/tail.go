@@ -84,7 +84,7 @@ func (c *tailCmd) tail(ctx context.Context) error {
 	if err := c.start(ctx, conn, slot); err != nil {
 		return c.explain(err)
 	}
-	return newTail(conn, c.Format).run(ctx)
+	return c.explain(newTail(conn, c.Format).run(ctx))
 }
 
 // slot makes a slot for this command alone, or the one that was asked for, unless
