@@ -177,6 +177,7 @@ func (p *process) stop(t *testing.T) {
 // witness holds what the subscriber has been given over all its lives.
 type witness struct {
 	dec     change.Decoder
+	enc     change.Encoder
 	replica *replica
 	acked   wal.LSN
 	// owed are the sets beyond acked, as they were given: the next life has to begin
@@ -220,6 +221,11 @@ func (w *witness) entry(kind entryKind, payload []byte) error {
 	set, rest, err := w.dec.Decode(payload)
 	if err != nil || len(rest) > 0 {
 		return errors.Join(err, fmt.Errorf("%d bytes behind a set", len(rest)))
+	}
+	// A table that a set names twice is one when it was read, so the form is that of
+	// what was read.
+	if payload, err = w.enc.Append(nil, set); err != nil {
+		return err
 	}
 	if err := w.set(set, payload); err != nil {
 		return fmt.Errorf("set at %v, part %d, of transaction %d: %w", set.LSN, set.Part, set.XID, err)
