@@ -44,7 +44,11 @@
 //   - Values are written with fixed settings (UTC, ISO dates), whatever the session's,
 //     and with binary as text if package value has no binary form of their type
 //     (tsvector, types of extensions).
-//   - pg_replication_slots shows no active_pid while a stream runs.
+//   - pg_replication_slots shows a slot as not active while a stream runs, and
+//     pg_stat_replication no stream: pg_stat_activity has the session. SQL's
+//     pg_drop_replication_slot drops such a slot, where Postgres refuses.
+//   - A slot whose place is no more in the feed looks well in pg_replication_slots:
+//     its subscriber is told, and the log.
 //   - Failover of slots and ALTER_REPLICATION_SLOT, which could only change that and
 //     two_phase, are refused.
 package replication
