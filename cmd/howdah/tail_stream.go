@@ -74,6 +74,9 @@ func (t *tail) follow(ctx context.Context) error {
 		case *pgproto3.ErrorResponse:
 			return pgconn.ErrorResponseToPgError(m)
 		}
+		if err == nil && t.conn.Frontend().ReadBufferLen() == 0 { // the next one is to be waited for
+			err = t.out.Flush()
+		}
 		if err != nil {
 			return err
 		}
@@ -120,9 +123,6 @@ func (t *tail) print(b []byte) (whole bool, err error) {
 			b = t.buf
 		}
 		_, err = t.out.Write(b)
-	}
-	if err == nil && t.conn.Frontend().ReadBufferLen() == 0 {
-		err = t.out.Flush()
 	}
 	return whole && err == nil, err
 }
