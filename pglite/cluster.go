@@ -112,8 +112,8 @@ func open(ctx context.Context, o Options, dir *dataDir, from *Image) (_ *Cluster
 		return nil, err
 	}
 	c.engine.trim()
-	c.owned.Go(func() { c.writeWAL(house) })
 	if !o.NoHousekeeping {
+		c.owned.Go(func() { c.writeWAL(house) })
 		ended := o.step("rules of housekeeping")
 		rules, err := c.readRules(ctx)
 		ended()

@@ -95,7 +95,6 @@ func (r *rig) start() error {
 	if err != nil {
 		return err
 	}
-	pglite.StopWALWriter(c)
 	r.c, r.conn = c, connect(r.t, c, nil)
 	return nil
 }

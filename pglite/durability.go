@@ -75,13 +75,11 @@ func volatile(name string) bool {
 // Before refuses everything once the files are in doubt, and syncs what a
 // checkpoint covers.
 func (d *durability) Before(c *vfs.Change) error {
+	if c.Op == vfs.OpWrite && c.Path == controlFile {
+		d.away(d.syncAll) // it may not return, when another backend crashes meanwhile
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failed == nil && c.Op == vfs.OpWrite && c.Path == controlFile {
-		d.mu.Unlock()
-		d.away(d.syncAll)
-		d.mu.Lock()
-	}
 	if d.failed != nil {
 		return syscall.EIO
 	}

@@ -71,13 +71,6 @@ func Kill(c *Cluster) {
 	c.free()
 }
 
-// StopWALWriter ends what writes the WAL of transactions that do not wait for it, of
-// a cluster without housekeeping.
-func StopWALWriter(c *Cluster) {
-	c.idle()
-	c.owned.Wait()
-}
-
 // AsHost runs SQL in database postgres with the bootstrap superuser's rights
 // and settings as they are by default.
 func (c *Cluster) AsHost(ctx context.Context, sql string) ([][]string, error) {

@@ -37,6 +37,8 @@ type Options struct {
 	Slice time.Duration
 	// NoHousekeeping leaves checkpoints and VACUUM to whoever asks for them, the
 	// VACUUM against wraparound too, which the setting autovacuum = off does not.
+	// The WAL of transactions that do not wait for it (synchronous_commit = off) is
+	// then written when another one waits for its own.
 	NoHousekeeping bool
 	// QueueTimeout is how long a session waits for a backend before it fails
 	// with SQLSTATE 53300; 0 is 30 s.

@@ -178,9 +178,14 @@ func (t *tap) wrote(segment wal.LSN, off int64, b []byte) {
 	t.mu.low = min(t.mu.low, at)
 	t.mu.writes++
 	t.mu.unsynced[segment] = t.mu.writes
-	if end >= t.mu.written.end && end%wal.PageSize == 0 && len(b) >= wal.PageSize {
+	// It is less than before when recovery goes on in pages that a crash has left
+	// unfinished: what is durable ends there, then.
+	if end%wal.PageSize == 0 && len(b) >= wal.PageSize {
 		t.mu.written.end, t.mu.written.copied = end, true
 		copy(t.mu.written.page[:], b[len(b)-wal.PageSize:])
+		if at+wal.PageSize < t.mu.synced.end {
+			t.mu.synced = tail{end: at}
+		}
 	}
 	if !t.durable {
 		t.mu.synced = t.mu.written
