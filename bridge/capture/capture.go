@@ -115,12 +115,27 @@ func (c *Capture) Feed() *feed.Log { return c.feed.Load() }
 // in the feed.
 func (c *Capture) Position() wal.LSN { return wal.LSN(c.position.Load()) }
 
-// Behind is how many bytes of the log are kept from removal.
-func (c *Capture) Behind() int64 {
+// Behind is how many bytes of the log have been written and not been read, and Kept
+// how many are kept from removal because the state that was saved last is before
+// them: the next checkpoint saves another.
+func (c *Capture) Behind() int64 { return c.since(c.Position()) }
+
+// Kept is explained with Behind.
+func (c *Capture) Kept() int64 {
 	if t := c.tap.Load(); t != nil {
-		return t.behind()
+		return c.since(t.needed())
 	}
 	return 0
+}
+
+// since is how many bytes have been written behind l, whole pages.
+func (c *Capture) since(l wal.LSN) int64 {
+	t := c.tap.Load()
+	if t == nil {
+		return 0
+	}
+	end := t.writtenTo()
+	return int64(end - min(pageOf(l+wal.PageSize-1), end))
 }
 
 // Stats are what a Capture has done since New.

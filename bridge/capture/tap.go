@@ -283,9 +283,15 @@ func (t *tap) release(l wal.LSN) {
 	t.mu.need = max(t.mu.need, l)
 }
 
-// behind is how many bytes of the log have to stay.
-func (t *tap) behind() int64 {
+// writtenTo is how far the log is written, and needed what must stay of it.
+func (t *tap) writtenTo() wal.LSN {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return int64(t.mu.written.end - min(t.mu.need, t.mu.written.end))
+	return t.mu.written.end
+}
+
+func (t *tap) needed() wal.LSN {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.need
 }

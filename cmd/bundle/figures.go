@@ -16,7 +16,8 @@ func (d *Database) Figures() []pglite.Figure {
 		{Name: "feed_sets", Counted: true, Help: "change sets, or parts of them, that were appended to the feed", Value: float64(s.Sets)},
 		{Name: "feed_changes", Counted: true, Help: "changes in the sets that were appended to the feed", Value: float64(s.Changes)},
 		{Name: "feed_gaps", Counted: true, Help: "times that subscribers had to begin anew because the feed had lost its place", Value: float64(s.Gaps)},
-		{Name: "feed_behind_bytes", Unit: "bytes", Help: "WAL that is kept from removal for the feed", Value: float64(d.capture.Behind())},
+		{Name: "feed_behind_bytes", Unit: "bytes", Help: "WAL that is written and has not been read for the feed", Value: float64(d.capture.Behind())},
+		{Name: "feed_kept_wal_bytes", Unit: "bytes", Help: "WAL that is kept from removal until the feed's next checkpoint", Value: float64(d.capture.Kept())},
 		{Name: "feed_failed", Help: "1 when the feed has stopped for good, see the log", Value: failed},
 	}
 }
