@@ -63,6 +63,19 @@ func (b *backend) wrote() {
 	}
 }
 
+// interruptPause is how long a backend with an interrupt lets others run before it
+// is told of it again.
+const interruptPause = time.Millisecond
+
+// pause waits for d, or until the backend is woken.
+func (b *backend) pause(d time.Duration) {
+	select {
+	case <-b.wake:
+	case <-time.After(d):
+	case <-b.srv.dead:
+	}
+}
+
 // waitLatch: WaitLatch(latch, events, timeout ms, wait event) → events
 // (src/include/storage/waiteventset.h). SetLatch signals the owner only of a
 // latch that says it is slept on (src/backend/storage/ipc/latch.c).
@@ -95,8 +108,11 @@ func (b *backend) waitLatch(s []uint64) {
 		case events&latchSet != 0 && latch != 0 && b.inst.Uint32(latch) != 0:
 			woken(latchSet)
 			return
-		// A cancel or termination from outside comes without a latch.
+		// A cancel or termination from outside comes without a latch. Who holds
+		// interrupts off, as a checkpoint does that waits for another's write, comes
+		// again at once: others must get on meanwhile.
 		case b.mem.LoadUint32(b.addr.interruptPending) != 0 && b.inst.Uint32(b.addr.queryCancelPending)|b.inst.Uint32(b.addr.procDiePending) != 0:
+			b.away(func() { b.pause(interruptPause) })
 			woken(latchSet)
 			return
 		case over:
