@@ -36,7 +36,7 @@ func openDataDir(dir string) (_ *dataDir, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("pglite: data directory: %w", err)
 	}
-	if err := makeDir(abs); err != nil {
+	if err := vfs.MakeDir(abs); err != nil {
 		return nil, fmt.Errorf("pglite: make data directory: %w", err)
 	}
 	if info, err := os.Stat(abs); err != nil {
@@ -73,23 +73,6 @@ func openDataDir(dir string) (_ *dataDir, err error) {
 		err = d.clear()
 	}
 	return d, err
-}
-
-// makeDir makes a directory whose name outlives a power cut. One that is there
-// may have been made a moment ago, so that it gets the same.
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o700)
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	parent, openErr := vfs.OpenDir(filepath.Dir(dir))
-	if openErr != nil {
-		if err != nil { // not ours to read, and not made by us
-			return nil
-		}
-		return openErr
-	}
-	return errors.Join(parent.SyncDir("/"), parent.Close())
 }
 
 // look tells whether the directory waits for a cluster, or why what is in it

@@ -1,7 +1,6 @@
 package pglite
 
 import (
-	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,18 +10,7 @@ import (
 // does in a checkpoint that waits for another's write, waits again and again; others
 // have their turn meanwhile.
 func TestWaitWithInterrupt(t *testing.T) {
-	c, err := Open(t.Context(), Options{MaxBackends: 2, NoHousekeeping: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
-	var b [2]*backend
-	for k := range b {
-		if b[k], err = c.pool.take(t.Context(), nil, hostLogin); err != nil {
-			t.Fatal(err)
-		}
-		defer c.pool.release(b[k])
-	}
+	b := twoBackends(t)
 	if err := b[0].enter(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,18 +8,7 @@ import (
 // TestLockWaitOfLeader: the leader of a group of commits waits for a lightweight lock
 // while it is a member of its group, and goes on when it has been woken for the lock.
 func TestLockWaitOfLeader(t *testing.T) {
-	c, err := Open(t.Context(), Options{MaxBackends: 2, NoHousekeeping: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
-	var b [2]*backend
-	for k := range b {
-		if b[k], err = c.pool.take(t.Context(), nil, hostLogin); err != nil {
-			t.Fatal(err)
-		}
-		defer c.pool.release(b[k])
-	}
+	b := twoBackends(t)
 	for _, group := range [...]uint32{procArrayGroup, procClogGroup} {
 		if err := b[0].enter(); err != nil {
 			t.Fatal(err)
@@ -41,4 +30,21 @@ func TestLockWaitOfLeader(t *testing.T) {
 		b[1].leave(nil)
 		<-woken
 	}
+}
+
+// twoBackends gives both backends of a cluster until the test ends.
+func twoBackends(t *testing.T) (b [2]*backend) {
+	t.Helper()
+	c, err := Open(t.Context(), Options{MaxBackends: 2, NoHousekeeping: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	for k := range b {
+		if b[k], err = c.pool.take(t.Context(), nil, hostLogin); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.pool.release(b[k]) })
+	}
+	return b
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -262,8 +261,6 @@ func (c *Capture) begin(files vfs.FS, dir string, durable bool) (*follower, erro
 	r.tap = newTap(dir, durable, c.o.MaxBehind)
 	r.tap.start(end, position)
 	c.tap.Store(r.tap)
-	// What is written from here on must be found again after a crash.
-	r.due = true
 	r.saveIfDue()
 	return r, nil
 }
@@ -276,7 +273,7 @@ func (c *Capture) openDir() error {
 	if c.o.Dir == "" || c.dir != nil {
 		return nil
 	}
-	if err := os.MkdirAll(c.o.Dir, 0o700); err != nil {
+	if err := vfs.MakeDirs(c.o.Dir); err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
 	d, err := vfs.OpenDir(c.o.Dir)
@@ -311,13 +308,14 @@ func (r *follower) resume(files vfs.FS, dir, walDir string) (position wal.LSN, e
 		}
 		r.txs.preparedUnseen(xid)
 	}
+	r.due = true // what is written from here on must be found again after a crash
 	return start.LSN, nil
 }
 
 // loadState gives the saved state if the log can be read on from it, nil if there
-// is none.
+// is none. That of the files before, when the cluster has gone back, is none.
 func (r *follower) loadState(files vfs.FS, walDir string) (*state, error) {
-	if r.store == nil {
+	if r.store == nil || r.c.Feed() != nil {
 		return nil, nil
 	}
 	s, err := r.store.load()
@@ -358,10 +356,11 @@ func (c *Capture) openFeed(r *follower, start wal.LSN) error {
 // hasSegment tells whether the log has the segment of l, or ends where it begins.
 func hasSegment(files vfs.FS, dir string, l wal.LSN) bool {
 	names, err := segments(files, dir, l-1)
-	return err == nil && len(names) > 0 && func() bool {
-		at, _ := segmentStart(names[0])
-		return at <= l
-	}()
+	if err != nil || len(names) == 0 {
+		return false
+	}
+	at, _ := segmentStart(names[0])
+	return at <= l
 }
 
 // stop ends the goroutine when it has read what is durable, and waits for it.

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"path"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,7 +34,7 @@ type tap struct {
 		// on where the last whole record ended, in pages that had been written.
 		low, rewritten wal.LSN
 		writes         uint64
-		unsynced       map[wal.LSN]uint64 // segments, with their last write
+		unsynced       map[wal.LSN]uint64 // segments, with their last write, if durable
 		syncing        map[*vfs.Change]*begun
 		free           []*begun // to be used again
 		version        uint64   // of synced: the same page is the last one again and again
@@ -80,22 +79,10 @@ func (t *tap) segment(name string) (wal.LSN, bool) {
 	return 0, false
 }
 
-// segmentStart reads the name of a segment: eight hexadecimal digits each of the
-// timeline and of the two halves of its number (XLogFileName in
-// src/include/access/xlog_internal.h).
+// segmentStart is where the segment of this name begins.
 func segmentStart(name string) (wal.LSN, bool) {
-	if len(name) != 24 || strings.ToUpper(name) != name {
-		return 0, false
-	}
-	high, err := strconv.ParseUint(name[8:16], 16, 32)
-	if err != nil {
-		return 0, false
-	}
-	low, err := strconv.ParseUint(name[16:], 16, 32)
-	if err != nil || low >= 1<<32/segmentSize {
-		return 0, false
-	}
-	return wal.LSN(high<<32 + low*segmentSize), true
+	start, _, ok := wal.ParseSegment(name, segmentSize)
+	return start, ok
 }
 
 // before notes what a sync is going to cover, and keeps segments that are needed.
@@ -153,6 +140,12 @@ func (t *tap) after(c *vfs.Change, err error) {
 			defer t.mu.Unlock()
 			t.wrote(s, c.Off, c.Data[:c.N])
 		}
+	case vfs.OpUnlink, vfs.OpRename:
+		if s, ok := t.segment(c.Path); ok && err == nil { // it needs no sync any more
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			delete(t.mu.unsynced, s)
+		}
 	case vfs.OpSync:
 		if !t.durable {
 			return
@@ -176,8 +169,9 @@ func (t *tap) wrote(segment wal.LSN, off int64, b []byte) {
 	at := segment + wal.LSN(off)
 	end := at + wal.LSN(len(b))
 	t.mu.low = min(t.mu.low, at)
-	t.mu.writes++
-	t.mu.unsynced[segment] = t.mu.writes
+	if t.mu.writes++; t.durable {
+		t.mu.unsynced[segment] = t.mu.writes
+	}
 	// It is less than before when recovery goes on in pages that a crash has left
 	// unfinished: what is durable ends there, then.
 	if end%wal.PageSize == 0 && len(b) >= wal.PageSize {

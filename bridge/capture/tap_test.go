@@ -183,3 +183,24 @@ func TestTapKeepsSegments(t *testing.T) {
 		t.Error("nothing is lost, and the segment is gone")
 	}
 }
+
+// TestTapForgets: segments that are gone hold nothing up, and in memory none is
+// remembered.
+func TestTapForgets(t *testing.T) {
+	l := listen(t, true, 0)
+	one, two := l.open(testSegment), l.open("/data/pg_wal/000000010000000000000002")
+	l.write(one, int64(segmentSize/wal.PageSize-1), 1)
+	l.write(two, 0, 2)
+	l.tap.release(2 * segmentSize)
+	if err := l.Unlink(testSegment); err != nil {
+		t.Fatal(err)
+	}
+	l.sync(two)
+	l.expect(2*segmentSize+wal.PageSize, 2, testStart+segmentSize-wal.PageSize)
+
+	m := listen(t, false, 0)
+	m.write(m.open(testSegment), 0, 1)
+	if n := len(m.tap.mu.unsynced); n != 0 {
+		t.Errorf("%d segments are remembered", n)
+	}
+}

@@ -114,7 +114,7 @@ type segments struct {
 	names    map[int64]string // by number, of the highest timeline
 }
 
-// list takes names of 24 hexadecimal digits: timeline, and number in two halves.
+// list takes the newest timeline's of each.
 func (s *segments) list() error {
 	entries, err := s.reading.list("pg_wal")
 	if err != nil {
@@ -122,11 +122,9 @@ func (s *segments) list() error {
 	}
 	s.names = map[int64]string{}
 	for _, e := range entries { // sorted by timeline
-		var timeline, high, low uint32
-		if n, err := fmt.Sscanf(e.Name, "%08X%08X%08X", &timeline, &high, &low); n != 3 || err != nil || len(e.Name) != 24 || timeline < s.timeline {
-			continue
+		if at, timeline, ok := wal.ParseSegment(e.Name, uint32(s.size)); ok && timeline >= s.timeline {
+			s.names[int64(at)/s.size] = e.Name
 		}
-		s.names[int64(high)*((1<<32)/s.size)+int64(low)] = e.Name
 	}
 	return nil
 }

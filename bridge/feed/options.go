@@ -2,7 +2,6 @@ package feed
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/howdahdb/howdah/bridge/wal"
@@ -73,7 +72,7 @@ func (l *Log) place() error {
 		m := vfs.NewMemory(vfs.MemoryOptions{})
 		o.FS, o.Dir, l.owned = m, "/", m
 	default:
-		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		if err := vfs.MakeDirs(o.Dir); err != nil {
 			return fmt.Errorf("feed: %w", err)
 		}
 		d, err := vfs.OpenDir(o.Dir)

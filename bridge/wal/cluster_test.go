@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -176,9 +175,9 @@ func readLog(t *testing.T, dir string, each func(*wal.Record)) wal.LSN {
 	}
 	var r *wal.Reader
 	for _, name := range names {
-		at, err := segmentStart(filepath.Base(name))
-		if err != nil {
-			t.Fatal(err)
+		at, _, ok := wal.ParseSegment(filepath.Base(name), 16<<20)
+		if !ok {
+			t.Fatalf("%s is no segment", name)
 		}
 		if r == nil {
 			r = wal.NewReader(at, wal.Options{})
@@ -202,19 +201,6 @@ func readLog(t *testing.T, dir string, each func(*wal.Record)) wal.LSN {
 		}
 	}
 	return r.Position()
-}
-
-// segmentStart is where the segment of this name begins (XLogFromFileName).
-func segmentStart(name string) (wal.LSN, error) {
-	if len(name) != 24 {
-		return 0, fmt.Errorf("%s is not a segment", name)
-	}
-	hi, err := strconv.ParseUint(name[8:16], 16, 32)
-	if err != nil {
-		return 0, err
-	}
-	lo, err := strconv.ParseUint(name[16:], 16, 32)
-	return wal.LSN(hi<<32 | lo<<24), err
 }
 
 func same(t *testing.T, what string, got, want []string) {
