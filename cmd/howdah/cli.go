@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/howdahdb/howdah/pglite"
 )
@@ -108,10 +110,33 @@ func report(err error) int {
 	} else if errors.As(err, &child) {
 		return child.status
 	}
-	line := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	line := strings.Join(strings.FieldsFunc(brief(err), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	fmt.Fprintln(os.Stderr, "howdah: "+line)
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// brief is the text of err, in which a connection that failed tells of one address:
+// what a server has said that let nobody in, or why none was reached. pgx tells of
+// each, with TLS and without.
+func brief(err error) string {
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) {
+		return err.Error()
+	}
+	var why error = connect
+	var refused *pgconn.PgError
+	var dial *net.OpError
+	var lookup *net.DNSError
+	switch {
+	case errors.As(connect, &refused):
+		why = refused
+	case errors.As(connect, &dial):
+		why = dial
+	case errors.As(connect, &lookup):
+		why = lookup
+	}
+	return strings.Replace(err.Error(), connect.Error(), why.Error(), 1)
 }

@@ -74,7 +74,7 @@ func (c *tailCmd) tail(ctx context.Context) error {
 	}
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return c.explain(refusal(err))
+		return c.explain(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	slot, err := c.slot(ctx, conn)
@@ -156,19 +156,13 @@ func (c *tailCmd) pluginArgs() []string {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// refusal is what a server has said that let nobody in. Without it the error tells of
-// each address, with TLS and without.
-func refusal(err error) error {
-	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
-		return refused
-	}
-	return err
-}
-
 // explain says what to do about a refusal.
 func (c *tailCmd) explain(err error) error {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
+		if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) {
+			return fmt.Errorf("%w; does a server run there?", err)
+		}
 		return err
 	}
 	switch refused.Code {
